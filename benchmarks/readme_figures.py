@@ -1,0 +1,133 @@
+"""Put the measured figures into README.md, from the committed results.
+
+The figures come from ``demo.json``, ``quality.json`` and ``speed.json`` in ``results/``; the text
+between the markers names the commands that make them. --check only compares.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RESULTS = Path(__file__).parent / "results"
+STAR = r"\*"
+OPERATIONS = ("encrypt", "encrypt, fast", "decrypt", "encode", "encode, fast", "decode")
+
+_BLOCK = re.compile(
+    r"(<!-- begin: python benchmarks/readme_figures.py -->\n).*(<!-- end -->)", re.S
+)
+
+
+def figures() -> str:
+    """Return the figures as Markdown."""
+    demo, quality, speed = (
+        json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        for name in ("demo", "quality", "speed")
+    )
+    return f"{photographs(demo)}\n{differences(quality)}\n{ratios(speed)}"
+
+
+def photographs(demo: dict[str, Any]) -> str:
+    rows = demo["photographs"]
+    fresh = [row for row in rows if not row["was_jpeg"]]
+    lines = [
+        f"Quality {demo['quality']}, {demo['subsampling']}; PSNR against the original in dB.",
+        "",
+        "| photograph | Pillow, bytes | optimized | encrypted | PSNR of Pillow's | decrypted |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {row['name']}{STAR if row['was_jpeg'] else ''} | {row['plain_bytes']:,} "
+        f"| {row['plain_optimized_bytes']:,} | {row['cipher_bytes']:,} "
+        f"| {row['plain_psnr']:.2f} | {row['decrypted_psnr']:.2f} |"
+        for row in rows
+    ]
+    lines += [
+        "",
+        f"All {len(rows)} together: {overhead(rows)}.",
+        f"The {len(fresh)} without {STAR}: {overhead(fresh)}.",
+        "Bytes and PSNR change a little with every key and nonce. `make figures`",
+        "",
+        f"{STAR} has been a JPEG, as most photographs have: saved as plain JPEG again it falls on",
+        "its own block grid and loses little, while encryption turns and transforms the blocks.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def overhead(rows: list[dict[str, Any]]) -> str:
+    plain, optimized, cipher = (
+        sum(row[f"{name}_bytes"] for row in rows) for name in ("plain", "plain_optimized", "cipher")
+    )
+    return (
+        f"{cipher / plain - 1:+.1%} bytes over Pillow's default, "
+        f"{cipher / optimized - 1:+.1%} over its `optimize=True`"
+    )
+
+
+def differences(quality: dict[str, Any]) -> str:
+    found = {(row["quality"], row["subsampling"]): row for row in quality["settings"]}
+    qualities, samplings = (list(dict.fromkeys(axis)) for axis in zip(*found, strict=True))
+    lines = [
+        f"{quality['data']}: PSNR of the decrypted picture minus that of Pillow's JPEG in dB, mean",
+        "(worst picture); then all bytes over those of Pillow with `optimize=True`.",
+        "`python benchmarks/quality.py --data FOLDER`",
+        "",
+        f"| | {' | '.join(f'quality {q}' for q in qualities)} |",
+        f"|---|{'--:|' * len(qualities)}",
+    ]
+    for sampling in samplings:
+        cells = [
+            f"{row['mean']:+.2f} ({row['worst']:+.2f}); {row['bytes_over_optimized'] - 1:+.1%}"
+            for row in (found[q, sampling] for q in qualities)
+        ]
+        lines.append(f"| {sampling} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def ratios(speed: dict[str, Any]) -> str:
+    sizes = list(dict.fromkeys(row["size"] for row in speed["timings"]))
+    found = {(row["operation"], row["size"]): row for row in speed["timings"]}
+    versions = ", ".join(f"{name} {v}" for name, v in speed["versions"].items())
+    lines = [
+        "Speed: time of Pillow over ours, median of the rounds, one thread; above 1 we are faster.",
+        "",
+        f"| | against | {' | '.join(sizes)} |",
+        f"|---|---|{'--:|' * len(sizes)}",
+    ]
+    for operation in OPERATIONS:
+        cells = [f"{found[operation, size]['median_ratio']:.2f}" for size in sizes]
+        rival = found[operation, sizes[0]]["rival"]
+        lines.append(f"| {operation} | {rival} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        f"{speed['cpu']}, {speed['simd']} kernels, Python {speed['python']}, {versions}. "
+        "`make bench-speed`",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def with_figures(readme: str) -> str:
+    """Return the README with its figures made anew."""
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{figures()}\n{match[2]}", readme)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit 1 if README.md is not current")
+    options = parser.parse_args(arguments)
+    old = README.read_text("utf-8")
+    new = with_figures(old)
+    if options.check:
+        return int(new != old)
+    README.write_text(new, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

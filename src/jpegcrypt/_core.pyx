@@ -1,0 +1,740 @@
+# cython: language_level=3, wraparound=False, cdivision=True
+"""The compiled core: checks shapes, owns buffers, releases the GIL and calls ``native/``.
+
+Nothing here sees a key. A plan (`cipher.plan`) is an array of records and a permutation; without
+one the same code writes and reads ordinary JPEGs.
+"""
+
+import os
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from jpegcrypt.errors import MalformedJpeg
+
+
+cdef extern from "native/jpegcrypt.h" nogil:
+    ctypedef enum jc_status:
+        JC_OK, JC_NO_MEMORY, JC_TRUNCATED, JC_BAD_CODE, JC_BAD_RUN, JC_BAD_RESTART
+        JC_BAD_REFINEMENT, JC_BAD_TABLE
+    enum: JC_BLOCK, JC_RECORD, JC_CACHE_LINE
+    uint8_t *jc_align(uint8_t *)
+
+    ctypedef struct jc_component:
+        int h, v
+        uint32_t samples_w, samples_h, blocks_w, blocks_h
+    ctypedef struct jc_frame:
+        uint32_t width, height
+        int n_components, h_max, v_max
+        uint32_t mcus_w, mcus_h
+        jc_component component[3]
+    void jc_frame_geometry(jc_frame *)
+    size_t jc_component_blocks(const jc_frame *, int)
+
+    ctypedef struct jc_plan:
+        const uint8_t *records
+        const uint32_t *permutation
+    ctypedef struct jc_bank:
+        const int16_t (*forward)[4][8][2]
+        const int16_t (*inverse)[4][8][2]
+        uint32_t mask
+    ctypedef struct jc_quantizer:
+        uint16_t natural[64]
+    void jc_quantizer_init(jc_quantizer *, const uint16_t *, const uint8_t *)
+    ctypedef struct jc_buffer:
+        uint8_t *data
+        size_t size
+    jc_status jc_reserve(jc_buffer *, size_t)
+    void jc_use_large_pages(void *, size_t)
+    void jc_free(jc_buffer *)
+    ctypedef struct jc_kernels:
+        const char *name
+        const uint8_t *forward_order
+    const jc_kernels *jc_dispatch(const char *)
+    jc_status jc_planes_to_image(const jc_kernels *, const jc_frame *, int, const uint8_t **, uint8_t *)
+
+    ctypedef struct jc_huffman_table:
+        uint8_t bits[17]
+        uint8_t values[256]
+        int n_values
+    ctypedef struct jc_encoder:
+        const jc_kernels *kernels
+        const jc_frame *frame
+        const jc_bank *bank
+        const jc_quantizer *quantizer[3]
+        jc_plan plan[3]
+        uint32_t restart_interval
+        int optimize, want_message
+    ctypedef struct jc_encoded:
+        jc_huffman_table tables[4]
+        jc_buffer scan, message
+    jc_status jc_encode(const jc_encoder *, const uint8_t *, ptrdiff_t, jc_encoded *)
+
+    ctypedef struct jc_huffman_decoder:
+        pass
+    int jc_huffman_decoder_init(jc_huffman_decoder *, const jc_huffman_table *, int)
+    ctypedef struct jc_entropy:
+        size_t size, n_intervals, source_end
+    jc_status jc_unstuff(const uint8_t *, size_t, size_t, jc_entropy *)
+    void jc_entropy_free(jc_entropy *)
+    size_t jc_source_offset(const jc_entropy *, const uint8_t *, size_t)
+    ctypedef struct jc_scan:
+        const jc_frame *frame
+        int n_components
+        int component[3]
+        const jc_huffman_decoder *dc[3]
+        const jc_huffman_decoder *ac[3]
+        int spectral_start, spectral_end, high, low
+        uint32_t restart_interval
+        const jc_entropy *entropy
+    jc_status jc_decode_sequential(const jc_kernels *, const jc_scan *, int16_t **, size_t *)
+    jc_status jc_decode_progressive(const jc_scan *, int16_t **, size_t *)
+
+    ctypedef struct jc_decoder:
+        const jc_kernels *kernels
+        const jc_frame *frame
+        const jc_bank *bank
+        const jc_quantizer *quantizer[3]
+        jc_plan plan[3]
+        uint8_t *planes[3]
+        size_t blocks[3]
+        jc_buffer *message
+    jc_status jc_decode_to_planes(const jc_decoder *, const jc_scan *, size_t *)
+    jc_status jc_coefficients_to_planes(const jc_decoder *, const int16_t **)
+
+
+# ---- Instruction set ----
+
+cdef const jc_kernels *kernels
+
+cdef _choose_kernels():
+    global kernels
+    forced = os.environ.get("JPEGCRYPT_SIMD", "")
+    cdef bytes name = forced.encode()
+    cdef const char *level = name
+    kernels = jc_dispatch(level if name else <const char *> NULL)
+    if kernels is NULL:
+        raise ImportError(f"JPEGCRYPT_SIMD={forced!r}: this build or processor has no such level")
+
+_choose_kernels()
+
+
+def simd_level():
+    """Name of the instruction set in use; the environment variable JPEGCRYPT_SIMD forces one."""
+    return kernels.name.decode()
+
+
+# ---- Frame ----
+
+cdef class Frame:
+    """Geometry of a picture and its components (T.81 A.1.1, A.2.4).
+
+    Parameters
+    ----------
+    width, height : int
+        Size in pixels, 1..65535.
+    sampling : sequence of (int, int)
+        Factors (H, V), 1..4, of the one or three components.
+    """
+
+    cdef jc_frame c
+
+    def __init__(self, int width, int height, sampling):
+        if not (1 <= width <= 65535 and 1 <= height <= 65535):
+            raise ValueError(f"a frame of {width}x{height}: a JPEG has 1 to 65535 rows and columns")
+        if len(sampling) not in (1, 3):
+            raise ValueError(f"{len(sampling)} components, expected 1 or 3")
+        self.c.width = width
+        self.c.height = height
+        self.c.n_components = len(sampling)
+        for i, (h, v) in enumerate(sampling):
+            if not (1 <= h <= 4 and 1 <= v <= 4):
+                raise ValueError(f"sampling factors {h}x{v}, expected 1 to 4")
+            self.c.component[i].h = h
+            self.c.component[i].v = v
+        jc_frame_geometry(&self.c)
+
+    @property
+    def width(self):
+        return self.c.width
+
+    @property
+    def height(self):
+        return self.c.height
+
+    @property
+    def n_components(self):
+        return self.c.n_components
+
+    @property
+    def sampling(self):
+        """Factors (H, V) of each component; (1, 1) for a single one."""
+        return tuple((self.c.component[i].h, self.c.component[i].v)
+                     for i in range(self.c.n_components))
+
+    @property
+    def block_shapes(self):
+        """Rows and columns of blocks of each component, MCU padding not counted."""
+        return tuple((self.c.component[i].blocks_h, self.c.component[i].blocks_w)
+                     for i in range(self.c.n_components))
+
+
+# ---- Tables ----
+
+cdef class TransformBank:
+    """A bank of 8x8 matrices for the kernels.
+
+    Parameters
+    ----------
+    matrices : int16 array (n, 8, 8)
+        Orthonormal matrices times 2**14, n a power of two up to 256. The rows of a matrix are its
+        basis functions.
+    """
+
+    cdef jc_bank c
+    cdef int16_t *packed
+
+    def __init__(self, const int16_t[:, :, ::1] matrices):
+        cdef Py_ssize_t n = matrices.shape[0], m, i, j
+        if matrices.shape[1] != 8 or matrices.shape[2] != 8 or not 1 <= n <= 256 or n & (n - 1):
+            raise ValueError(f"matrices of shape {(n, matrices.shape[1], matrices.shape[2])}, "
+                             "expected (n, 8, 8) with n a power of two up to 256")
+        free(self.packed)
+        # Aligned for wide loads; the pointer itself is kept for free().
+        self.packed = <int16_t *> malloc(2 * n * 64 * sizeof(int16_t) + JC_CACHE_LINE)
+        if self.packed is NULL:
+            raise MemoryError
+        cdef int16_t *forward = <int16_t *> jc_align(<uint8_t *> self.packed)
+        cdef int16_t *inverse = forward + n * 64
+        for m in range(n):
+            for i in range(8):
+                for j in range(8):
+                    forward[m * 64 + (j >> 1) * 16 + i * 2 + (j & 1)] = matrices[m, i, j]
+                    inverse[m * 64 + (i >> 1) * 16 + j * 2 + (i & 1)] = matrices[m, i, j]
+        self.c.forward = <const int16_t (*)[4][8][2]> forward
+        self.c.inverse = <const int16_t (*)[4][8][2]> inverse
+        self.c.mask = <uint32_t> (n - 1)
+
+    def __dealloc__(self):
+        free(self.packed)
+
+
+cdef class Quantizer:
+    """A quantization table for the kernels: uint16 array of 64 steps >= 1 in natural order."""
+
+    cdef jc_quantizer c
+
+    def __init__(self, const uint16_t[::1] table):
+        if table.shape[0] != 64:
+            raise ValueError(f"a quantization table of {table.shape[0]} entries, expected 64")
+        cdef Py_ssize_t i
+        for i in range(64):
+            if table[i] == 0:
+                raise ValueError("a quantization step of 0")
+        jc_quantizer_init(&self.c, &table[0], kernels.forward_order)
+
+
+cdef int fill_table(jc_huffman_table *table, bytes bits, bytes values) except -1:
+    if len(bits) != 16 or len(values) > 256:
+        raise ValueError("a Huffman table has 16 counts and at most 256 values")
+    table.bits[0] = 0
+    memcpy(&table.bits[1], <const uint8_t *> bits, 16)
+    memcpy(&table.values[0], <const uint8_t *> values, len(values))
+    table.n_values = <int> len(values)
+    return 0
+
+
+cdef class HuffmanDecoder:
+    """Look-up tables for the codes of a DHT segment: BITS (16 bytes), HUFFVAL; ValueError if they
+    make no prefix code."""
+
+    cdef jc_huffman_decoder *c
+
+    def __cinit__(self):
+        self.c = <jc_huffman_decoder *> malloc(sizeof(jc_huffman_decoder))
+        if self.c is NULL:
+            raise MemoryError
+
+    def __init__(self, bytes bits, bytes values, bint is_dc):
+        cdef jc_huffman_table table
+        fill_table(&table, bits, values)
+        if not jc_huffman_decoder_init(self.c, &table, is_dc):
+            raise ValueError("the code lengths of a Huffman table make no prefix code, "
+                             "or a DC category is above 15")
+
+    def __dealloc__(self):
+        free(self.c)
+
+
+# ---- Buffers ----
+
+cdef class Buffer:
+    """Bytes that the core made, readable through the buffer protocol; `start` comes first."""
+
+    cdef jc_buffer c
+
+    def __cinit__(self, const uint8_t[::1] start=None):
+        if start is not None and start.shape[0]:
+            if jc_reserve(&self.c, <size_t> start.shape[0]) != JC_OK:
+                raise MemoryError
+            memcpy(self.c.data, &start[0], <size_t> start.shape[0])
+            self.c.size = <size_t> start.shape[0]
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.c.data, <Py_ssize_t> self.c.size, 1, flags)
+
+    def __len__(self):
+        return self.c.size
+
+    def __dealloc__(self):
+        jc_free(&self.c)
+
+
+cdef class Planes:
+    """Samples of all components as tiles, between entropy coding and color."""
+
+    cdef Frame frame
+    cdef uint8_t *data
+    cdef uint8_t *plane[3]
+
+    def __cinit__(self, Frame frame not None):
+        cdef size_t blocks = 0
+        cdef int i
+        self.frame = frame
+        for i in range(frame.c.n_components):
+            blocks += jc_component_blocks(&frame.c, i)
+        if blocks > (<size_t> -1) // 2 // JC_BLOCK - 1:  # on a 32-bit machine
+            raise MemoryError
+        self.data = <uint8_t *> malloc(blocks * JC_BLOCK + JC_CACHE_LINE)
+        if self.data is NULL:
+            raise MemoryError
+        jc_use_large_pages(self.data, blocks * JC_BLOCK)
+        self.plane[0] = jc_align(self.data)
+        for i in range(1, frame.c.n_components):
+            self.plane[i] = self.plane[i - 1] + jc_component_blocks(&frame.c, i - 1) * JC_BLOCK
+
+    def __dealloc__(self):
+        free(self.data)
+
+
+# ---- Plan ----
+
+cdef int fill_plan(jc_plan *plans, Frame frame, plan, list keep) except -1:
+    """Points at the arrays of a plan; `keep` holds them."""
+    cdef const uint8_t[:, ::1] records
+    cdef const uint32_t[::1] permutation
+    cdef size_t n
+    cdef Py_ssize_t o
+    cdef int i, outside
+    if plan is None:
+        return 0
+    if len(plan) != frame.c.n_components:
+        raise ValueError(f"a plan of {len(plan)} components for a frame of {frame.c.n_components}")
+    for i in range(frame.c.n_components):
+        records = plan[i].records
+        permutation = plan[i].permutation
+        n = jc_component_blocks(&frame.c, i)
+        if <size_t> records.shape[0] != n or records.shape[1] != JC_RECORD:
+            raise ValueError(f"records of shape {(records.shape[0], records.shape[1])}, "
+                             f"expected {(n, JC_RECORD)}")
+        if <size_t> permutation.shape[0] != n:
+            raise ValueError(f"a permutation of {permutation.shape[0]} blocks, expected {n}")
+        outside = 0
+        with nogil:
+            for o in range(<Py_ssize_t> n):
+                outside |= permutation[o] >= n
+        if outside:
+            raise ValueError("a permutation that leaves its component")
+        keep.append((records, permutation))
+        plans[i].records = &records[0, 0]
+        plans[i].permutation = &permutation[0]
+    return 0
+
+
+cdef int fill_quantizers(const jc_quantizer **out, Frame frame, quantizers) except -1:
+    cdef Quantizer quantizer
+    if len(quantizers) != frame.c.n_components:
+        raise ValueError(f"{len(quantizers)} quantizers for {frame.c.n_components} components")
+    for i in range(frame.c.n_components):
+        quantizer = quantizers[i]
+        out[i] = &quantizer.c
+    return 0
+
+
+def shuffle(uint32_t[::1] permutation, Py_ssize_t i, const uint32_t[::1] draws):
+    """Fisher-Yates from index `i` down to 1, bounded by Lemire's rejection.
+
+    Parameters
+    ----------
+    permutation : uint32 array (n,)
+        Shuffled in place; the identity before the first call.
+    i : int
+        Index to continue at, n - 1 in the first call.
+    draws : uint32 array
+        Uniform words, used in order.
+
+    Returns
+    -------
+    int
+        The index at which the draws ran out; 0 when the shuffle is complete.
+    """
+    cdef Py_ssize_t used = 0, n_draws = draws.shape[0]
+    cdef uint32_t size, threshold, j, swap
+    cdef uint64_t product
+    if i >= permutation.shape[0]:
+        raise ValueError(f"index {i} of a permutation of {permutation.shape[0]}")
+    with nogil:
+        while i > 0 and used < n_draws:
+            size = <uint32_t> i + 1
+            product = <uint64_t> draws[used] * size
+            used += 1
+            if <uint32_t> product < size:
+                threshold = (0 - size) % size  # 2**32 mod size
+                if <uint32_t> product < threshold:
+                    continue
+            j = <uint32_t> (product >> 32)
+            swap = permutation[i]
+            permutation[i] = permutation[j]
+            permutation[j] = swap
+            i -= 1
+    return i if i > 0 else 0
+
+
+# ---- Encoding ----
+
+def encode_scan(const uint8_t[:, :, :] image, Frame frame not None, quantizers,
+                TransformBank bank not None, *,
+                plan=None, tables=None, uint32_t restart_interval=0, message_start=None):
+    """Encode a picture into the entropy-coded data of one interleaved baseline scan.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, components)
+        Pixels of a row must be contiguous; rows may be strided.
+    quantizers : sequence of Quantizer
+        One a component.
+    bank : TransformBank
+        The DCT alone when there is no plan.
+    plan : sequence with .records (uint8 (n, 16)) and .permutation (uint32 (n,)), optional
+    tables : sequence of (bits, values), optional
+        Huffman tables: AC and DC of the first, AC and DC of the second destination. None: tables
+        optimal for this picture are made.
+    restart_interval : int
+        MCUs between restart markers, 0 for none.
+    message_start : bytes, optional
+        Collect what the tag authenticates of the coefficients, behind these bytes.
+
+    Returns
+    -------
+    scan : bytes
+        Stuffed, without markers other than RSTn.
+    tables : sequence of (bytes, bytes)
+        BITS and HUFFVAL in the order above; two for one component.
+    message : Buffer or None
+    """
+    cdef jc_encoder encoder
+    cdef jc_encoded encoded
+    cdef list keep = []
+    cdef jc_status status
+    cdef Buffer message = Buffer(message_start), data = Buffer()
+    cdef int i, n_tables = 2 if frame.c.n_components == 1 else 4
+    cdef uint32_t c
+    for c in range(3):
+        encoder.plan[c].records = NULL
+        encoder.plan[c].permutation = NULL
+    encoded.scan = data.c
+    encoded.message = message.c
+    if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
+            or image.shape[2] != frame.c.n_components):
+        raise ValueError(f"an image of {(image.shape[0], image.shape[1], image.shape[2])} for a "
+                         f"frame of {(frame.height, frame.width, frame.n_components)}")
+    if (sum(h * v for h, v in frame.sampling) > 10
+            or any(factors != (1, 1) for factors in frame.sampling[1:])):
+        raise ValueError(f"sampling {frame.sampling}: the encoder takes chroma of (1, 1), and at "
+                         "most 10 blocks in an MCU")
+    if (image.strides[1] != frame.c.n_components
+            or (image.shape[2] > 1 and image.strides[2] != 1)):  # NumPy leaves it open for one
+        raise ValueError("the pixels of a row are not contiguous")
+    encoder.kernels = kernels
+    encoder.frame = &frame.c
+    encoder.bank = &bank.c
+    encoder.restart_interval = restart_interval
+    encoder.optimize = tables is None
+    encoder.want_message = message_start is not None
+    fill_quantizers(encoder.quantizer, frame, quantizers)
+    for i in range(frame.c.n_components):
+        for c in range(64):
+            if encoder.quantizer[i].natural[c] > 255:
+                raise ValueError(f"a quantization step of {encoder.quantizer[i].natural[c]}: "
+                                 "baseline JPEG has 1 to 255")
+    fill_plan(encoder.plan, frame, plan, keep)
+    if tables is not None:
+        if len(tables) != n_tables:
+            raise ValueError(f"{len(tables)} Huffman tables, expected {n_tables}")
+        for i in range(n_tables):
+            fill_table(&encoded.tables[i], tables[i][0], tables[i][1])
+
+    with nogil:
+        status = jc_encode(&encoder, &image[0, 0, 0], image.strides[0], &encoded)
+    message.c = encoded.message
+    data.c = encoded.scan
+    if status == JC_BAD_TABLE:
+        raise ValueError("Huffman tables that lack a code or make no prefix code")
+    if status != JC_OK:
+        raise MemoryError
+    scan = PyBytes_FromStringAndSize(<char *> data.c.data, <Py_ssize_t> data.c.size)
+    if tables is not None:
+        return scan, tables, message if message_start is not None else None
+    made = [(PyBytes_FromStringAndSize(<char *> &encoded.tables[i].bits[1], 16),
+             PyBytes_FromStringAndSize(<char *> encoded.tables[i].values,
+                                       encoded.tables[i].n_values)) for i in range(n_tables)]
+    return scan, made, message if message_start is not None else None
+
+
+# ---- Decoding ----
+
+cdef class EntropyData:
+    """The entropy-coded data of a scan, without stuffing and restart markers.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The file.
+    start : int
+        Offset behind the scan header.
+    """
+
+    cdef jc_entropy c
+    cdef const uint8_t[::1] data
+
+    def __init__(self, const uint8_t[::1] data, Py_ssize_t start):
+        if not 0 <= start <= data.shape[0]:
+            raise ValueError("a scan that starts outside the file")
+        jc_entropy_free(&self.c)
+        self.data = data
+        cdef jc_status status = JC_OK
+        cdef const uint8_t *file = &data[0] if data.shape[0] else NULL
+        with nogil:
+            status = jc_unstuff(file, <size_t> data.shape[0], <size_t> start, &self.c)
+        if status != JC_OK:
+            raise MemoryError
+
+    @property
+    def end(self):
+        """Offset in the file of the marker that ended the scan, or the length of the file."""
+        return self.c.source_end
+
+    @property
+    def size(self):
+        """Bytes without stuffing and markers."""
+        return self.c.size
+
+    def __dealloc__(self):
+        jc_entropy_free(&self.c)
+
+
+_REASONS = {
+    JC_TRUNCATED: "the entropy-coded data ended before the last block",
+    JC_BAD_CODE: "a bit sequence that is no code of the Huffman table",
+    JC_BAD_RUN: "a zero run that leaves the block",
+    JC_BAD_RESTART: "restart markers that do not follow the restart interval",
+    JC_BAD_REFINEMENT: "a refinement scan with a value of more than one bit",
+}
+
+
+cdef int check(jc_status status, EntropyData entropy, size_t position) except -1:
+    if status == JC_OK:
+        return 0
+    if status == JC_NO_MEMORY:
+        raise MemoryError
+    if status == JC_BAD_RESTART and entropy.c.source_end == <size_t> entropy.data.shape[0]:
+        status = JC_TRUNCATED
+    raise MalformedJpeg(
+        _REASONS[status],
+        offset=jc_source_offset(&entropy.c, &entropy.data[0], position),
+        hint="the file is cut short" if status == JC_TRUNCATED else None)
+
+
+cdef int fill_scan(jc_scan *scan, Frame frame, EntropyData entropy, components, dc, ac,
+                   uint32_t restart_interval) except -1:
+    cdef HuffmanDecoder decoder
+    scan.frame = &frame.c
+    scan.entropy = &entropy.c
+    scan.restart_interval = restart_interval
+    scan.n_components = len(components)
+    scan.spectral_start, scan.spectral_end, scan.high, scan.low = 0, 63, 0, 0
+    if not 1 <= scan.n_components <= frame.c.n_components:
+        raise ValueError(f"a scan of {scan.n_components} components")
+    if len(dc) != scan.n_components or len(ac) != scan.n_components:
+        raise ValueError(f"{len(dc)} and {len(ac)} tables for {scan.n_components} components")
+    for i in range(scan.n_components):
+        if not 0 <= components[i] < frame.c.n_components:
+            raise ValueError(f"component {components[i]} is not in the frame")
+        scan.component[i] = components[i]
+        scan.dc[i] = scan.ac[i] = NULL
+        if dc[i] is not None:
+            decoder = dc[i]
+            scan.dc[i] = decoder.c
+        if ac[i] is not None:
+            decoder = ac[i]
+            scan.ac[i] = decoder.c
+    return 0
+
+
+cdef int fill_coefficients(int16_t **out, Frame frame, coefficients) except -1:
+    cdef int16_t[:, :, ::1] view
+    cdef int i
+    if len(coefficients) != frame.c.n_components:
+        raise ValueError(f"{len(coefficients)} arrays for {frame.c.n_components} components")
+    for i in range(frame.c.n_components):
+        view = coefficients[i]
+        if (<uint32_t> view.shape[0] != frame.c.component[i].blocks_h
+                or <uint32_t> view.shape[1] != frame.c.component[i].blocks_w
+                or view.shape[2] != 64):
+            raise ValueError("a coefficient array of the wrong shape")
+        out[i] = &view[0, 0, 0]
+    return 0
+
+
+def decode_scan(Frame frame not None, EntropyData entropy not None, components, dc, ac, coefficients, *,
+                uint32_t restart_interval=0, progression=None):
+    """Decode a scan into coefficient arrays.
+
+    Parameters
+    ----------
+    components : sequence of int
+        Those of the scan, as indices into the frame.
+    dc, ac : sequence of HuffmanDecoder or None
+        One a component of the scan.
+    coefficients : list of int16 array (rows, columns, 64)
+        One a component of the frame, natural order, zeroed before the first scan.
+    progression : (Ss, Se, Ah, Al), optional
+        Of a progressive scan; its bounds (G.1.1.1) are the caller's to check.
+
+    Raises
+    ------
+    MalformedJpeg
+        With the byte offset where decoding stopped.
+    """
+    cdef jc_scan scan
+    cdef int16_t *arrays[3]
+    cdef size_t position = 0
+    cdef jc_status status
+    fill_scan(&scan, frame, entropy, components, dc, ac, restart_interval)
+    fill_coefficients(arrays, frame, coefficients)
+    needs_dc = progression is None or (progression[0] == 0 and progression[2] == 0)
+    needs_ac = progression is None or progression[0] > 0
+    for i in range(scan.n_components):
+        if (needs_dc and scan.dc[i] is NULL) or (needs_ac and scan.ac[i] is NULL):
+            raise ValueError("a scan without its Huffman table")
+    if progression is None:
+        with nogil:
+            status = jc_decode_sequential(kernels, &scan, arrays, &position)
+    else:
+        scan.spectral_start, scan.spectral_end, scan.high, scan.low = progression
+        if not (0 <= scan.spectral_start <= scan.spectral_end <= 63 and 0 <= scan.low <= 13
+                and (scan.spectral_end == 0 or scan.spectral_start > 0)
+                and (scan.n_components == 1 or scan.spectral_start == 0)):
+            raise ValueError(f"progression parameters {progression}")
+        with nogil:
+            status = jc_decode_progressive(&scan, arrays, &position)
+    check(status, entropy, position)
+
+
+cdef int fill_decoder(jc_decoder *decoder, Frame frame, quantizers, TransformBank bank, plan,
+                      Planes planes, Buffer message, list keep) except -1:
+    cdef int i
+    if (bank is None) != (plan is None):
+        raise ValueError("a bank goes with a plan")
+    decoder.kernels = kernels
+    decoder.frame = &frame.c
+    decoder.bank = NULL if bank is None else &bank.c
+    decoder.message = NULL if message is None else &message.c
+    for i in range(3):
+        decoder.plan[i].records = NULL
+        decoder.plan[i].permutation = NULL
+        decoder.planes[i] = planes.plane[i]
+        decoder.blocks[i] = jc_component_blocks(&frame.c, i) if i < frame.c.n_components else 0
+    fill_quantizers(decoder.quantizer, frame, quantizers)
+    fill_plan(decoder.plan, frame, plan, keep)
+    return 0
+
+
+def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac, quantizers, *,
+                     uint32_t restart_interval=0, TransformBank bank=None, plan=None,
+                     message_start=None):
+    """Decode a sequential scan of all components straight into samples.
+
+    Parameters
+    ----------
+    dc, ac : sequence of HuffmanDecoder
+        One a component.
+    bank, plan
+        Both or neither; without them the inverse DCT of libjpeg gives what every viewer shows.
+
+    Returns
+    -------
+    planes : Planes
+    message : Buffer or None
+        What the tag authenticates.
+    """
+    cdef jc_decoder decoder
+    cdef jc_scan scan
+    cdef size_t position = 0
+    cdef jc_status status
+    cdef list keep = []
+    cdef Planes planes = Planes(frame)
+    cdef Buffer message = None if message_start is None else Buffer(message_start)
+    fill_scan(&scan, frame, entropy, range(frame.c.n_components), dc, ac, restart_interval)
+    for i in range(scan.n_components):
+        if scan.dc[i] is NULL or scan.ac[i] is NULL:
+            raise ValueError("a scan without its Huffman table")
+    fill_decoder(&decoder, frame, quantizers, bank, plan, planes, message, keep)
+    with nogil:
+        status = jc_decode_to_planes(&decoder, &scan, &position)
+    check(status, entropy, position)
+    return planes, message
+
+
+def coefficients_to_planes(Frame frame not None, coefficients, quantizers, *, TransformBank bank=None,
+                           plan=None, message_start=None):
+    """The same from coefficient arrays (rows, columns, 64), for files of several scans."""
+    cdef jc_decoder decoder
+    cdef int16_t *arrays[3]
+    cdef jc_status status
+    cdef list keep = []
+    cdef Planes planes = Planes(frame)
+    cdef Buffer message = None if message_start is None else Buffer(message_start)
+    fill_coefficients(arrays, frame, coefficients)
+    fill_decoder(&decoder, frame, quantizers, bank, plan, planes, message, keep)
+    with nogil:
+        status = jc_coefficients_to_planes(&decoder, <const int16_t **> arrays)
+    if status != JC_OK:
+        raise MemoryError
+    return planes, message
+
+
+def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, ::1] image, *, bint is_rgb=False):
+    """Upsample as libjpeg and convert to RGB.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, components)
+        Filled.
+    is_rgb : bool
+        The components are R, G, B already.
+    """
+    cdef jc_status status
+    if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
+            or image.shape[2] != frame.c.n_components):
+        raise ValueError("an image of the wrong shape")
+    if planes.frame is not frame:
+        raise ValueError("planes of another frame")
+    with nogil:
+        status = jc_planes_to_image(kernels, &frame.c, is_rgb, <const uint8_t **> planes.plane,
+                                    &image[0, 0, 0])
+    if status != JC_OK:
+        raise MemoryError

@@ -1,0 +1,528 @@
+"""The library in memory: encrypt, decrypt, encode, decode, write, inspect.
+
+::
+
+    pixels ── encode (plan from the key) ──> scan, message ── tag ──> header ──> file
+    file ── parse ──> header, scans ── decode (plan from the key) ──> planes, message
+                                                      tag verified ──> pixels
+"""
+
+import os
+import secrets
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Literal
+
+from PIL import Image
+
+from jpegcrypt import _core, atomic
+from jpegcrypt import metadata as meta
+from jpegcrypt.cipher.bank import BANKS, dct_matrix, to_fixed_point
+from jpegcrypt.codec import write as jpeg_write
+from jpegcrypt.codec.decode import decode_planes, planes_to_image
+from jpegcrypt.codec.markers import segment
+from jpegcrypt.codec.parse import MAX_PIXELS, JpegFile, parse
+from jpegcrypt.encoder import (
+    Effort,
+    EncoderInput,
+    ImageLike,
+    Pixels,
+    QuantizationTables,
+    as_pixels,
+    in_range,
+    sampling_factors,
+)
+from jpegcrypt.errors import (
+    FixedKeyWarning,
+    JpegcryptError,
+    NotEncrypted,
+    TamperedFile,
+    UnsupportedJpeg,
+    WrongKey,
+)
+from jpegcrypt.header import KEY_MODES, SEGMENT_MARKER, Header, is_header
+from jpegcrypt.key import NONCE_SIZE, Key
+from jpegcrypt.metadata import Metadata
+from jpegcrypt.schemes import lu2022
+from jpegcrypt.tag import compute_tag, message_start, verify_tag
+
+KeyMode = Literal["nonce", "content", "fixed"]
+
+_PLAIN = _core.TransformBank(to_fixed_point(dct_matrix()[None]))
+
+
+def encrypt(
+    image: ImageLike,
+    key: Key,
+    *,
+    quality: int | None = None,
+    subsampling: str = "4:2:0",
+    qtables: QuantizationTables | None = None,
+    bank: str = "givens128",
+    key_mode: KeyMode = "nonce",
+    nonce: bytes | None = None,
+    effort: Effort = "default",
+    restart_interval: int = 0,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+    icc_profile: bytes | None = None,
+    comment: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
+    """Encrypt a picture into a baseline JPEG that any viewer opens and sees as noise.
+
+    Parameters
+    ----------
+    image : uint8 array (H, W) or (H, W, 3), or PIL image of mode L or RGB
+        Arrays may be strided.
+    key : Key
+    quality : int, optional
+        1 to 100 on the scale of the IJG; 75 unless `qtables` are given.
+    subsampling : {"4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1"}
+        Of the chroma; without effect on a gray picture.
+    qtables : sequence of 1 to 3 tables, optional
+        64 steps each, 1 to 255, natural order; instead of a quality.
+    bank : {"givens128", "authors16", "signs256"}
+        The transforms the key chooses from; the last two leave every magnitude in clear.
+    key_mode : {"nonce", "content", "fixed"}
+        Where the nonce comes from: fresh randomness; the picture, so that equal pictures give
+        equal files; or nowhere. "fixed" is for reproducing papers: one known picture opens all
+        others, and it warns.
+    nonce : bytes, optional
+        16 bytes to use in mode "nonce", never twice with one key.
+    effort : {"fast", "default"}
+        Annex K Huffman tables, or tables made for the picture. Decryption does not ask.
+    restart_interval : int
+        MCUs between restart markers, 0 for none.
+    exif, xmp, icc_profile, comment, dpi : optional
+        Metadata, sealed in the file: only the key holder reads it.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jpegcrypt import Key, decrypt, encrypt
+    >>> picture = np.full((32, 48, 3), (200, 120, 40), np.uint8)
+    >>> key = Key.generate()
+    >>> data = encrypt(picture, key, quality=90)
+    >>> int(np.abs(decrypt(data, key).astype(int) - picture).max()) <= 4
+    True
+    """
+    _check_key(key)
+    metadata = Metadata(exif=exif, xmp=xmp, icc_profile=icc_profile, comment=comment, dpi=dpi)
+    settings = EncoderInput.of(image, quality, subsampling, qtables, effort, restart_interval)
+    if bank not in BANKS:
+        raise ValueError(f"unknown bank {bank!r}, expected one of {', '.join(BANKS)}")
+    nonce = _choose_nonce(key, key_mode, nonce, settings.pixels)
+    head = Header(
+        scheme=lu2022.ID,
+        bank=BANKS[bank],
+        key_mode=KEY_MODES[key_mode],
+        key_id=key.id,
+        nonce=nonce,
+        tag=bytes(16),
+        salt=key.salt,
+    )
+    keys = key.derive(head.nonce)
+    sealed = b"" if metadata.is_empty else meta.seal(metadata, keys)
+    scan, huffman, message = lu2022.encrypt(
+        settings.pixels,
+        keys,
+        settings.layout.frame,
+        settings.layout.quantizers,
+        bank=bank,
+        tables=settings.huffman,
+        restart_interval=settings.restart_interval,
+        message_start=message_start(head, settings.layout.frame, settings.layout.tables, sealed),
+    )
+    head = replace(head, tag=compute_tag(keys, message))
+    payloads = [head.pack(), *meta.to_segments(sealed)]
+    return settings.file(
+        huffman, scan, [jpeg_write.jfif_segment(), *(segment(SEGMENT_MARKER, p) for p in payloads)]
+    )
+
+
+def decrypt(data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decrypt a file that `encrypt` made.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, also after a lossless rewrite that kept its APP11 segments.
+    key : Key
+    verify : bool
+        False shows the picture of a file that was changed. Dangerous: whoever changed it chose
+        what you see.
+    max_pixels : int
+        Larger pictures are refused.
+
+    Returns
+    -------
+    uint8 array (H, W, 3) or (H, W)
+
+    Raises
+    ------
+    WrongKey, NotEncrypted, TamperedFile, MalformedJpeg, UnsupportedJpeg, ImageTooLarge
+    """
+    return open_encrypted(data, key, verify=verify, max_pixels=max_pixels).pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A decrypted file: pixels, sealed metadata, chroma subsampling factors of the file."""
+
+    pixels: Pixels
+    metadata: Metadata
+    sampling: tuple[tuple[int, int], ...]
+
+
+def open_encrypted(
+    data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX_PIXELS
+) -> Opened:
+    """As `decrypt`, with the sealed metadata.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jpegcrypt import Key, encrypt, open_encrypted
+    >>> key = Key.generate()
+    >>> data = encrypt(np.zeros((8, 8), np.uint8), key, comment=b"at the lake")
+    >>> open_encrypted(data, key).metadata.comment
+    b'at the lake'
+    """
+    _check_key(key)
+    jpeg = parse(data, max_pixels=max_pixels)
+    head, sealed = find_header(jpeg)
+    if head.key_id != key.id or head.scheme != lu2022.ID or head.bank not in BANKS.values():
+        raise _misfit(jpeg, head, sealed, key)
+    keys = key.derive(head.nonce)
+    planes, message = lu2022.decrypt(
+        jpeg,
+        keys,
+        bank=_name(BANKS, head.bank),
+        message_start=message_start(head, jpeg.frame, jpeg.tables, sealed),
+    )
+    if verify and not verify_tag(keys, message, head.tag):
+        raise _tampered()
+    opened = meta.open_sealed(sealed, keys) if sealed else Metadata()
+    return Opened(planes_to_image(jpeg, planes), opened, jpeg.frame.sampling)
+
+
+def find_header(jpeg: JpegFile) -> tuple[Header, bytes]:
+    """Return the header and the sealed metadata (may be empty) of a parsed file."""
+    ours = [s for s in jpeg.segments if s.marker == SEGMENT_MARKER]
+    headers = [s for s in ours if is_header(s.payload)]
+    if not headers:
+        raise NotEncrypted(
+            "an ordinary JPEG: no jpegcrypt header among its segments",
+            hint="tools that strip APP segments make a file undecryptable; "
+            "jpegtran keeps them with -copy all",
+        )
+    if len(headers) > 1:
+        raise TamperedFile(f"{len(headers)} jpegcrypt headers in one file")
+    if jpeg.color == "rgb":
+        raise TamperedFile("markers that call the components R, G, B")
+    head = Header.unpack(headers[0].payload, offset=headers[0].offset)
+    return head, meta.from_segments(s.payload for s in ours) or b""
+
+
+def _tampered() -> TamperedFile:
+    return TamperedFile(
+        "the tag does not fit: header, size, tables, coefficients or metadata were changed "
+        "after encryption",
+        hint="re-compressed or resized copies cannot be decrypted; get the original file",
+    )
+
+
+def _misfit(jpeg: JpegFile, head: Header, sealed: bytes, key: Key) -> JpegcryptError:
+    """Say why a header does not fit: changed, another key's, or of a newer release."""
+    as_ours = replace(head, key_id=key.id)
+    start = message_start(as_ours, jpeg.frame, jpeg.tables, sealed)
+    _, message = decode_planes(jpeg, message_start=start)
+    assert message is not None
+    genuine = verify_tag(key.derive(head.nonce), message, head.tag)
+    if head.key_id != key.id:
+        if genuine:
+            return TamperedFile("the key id in the header was changed after encryption")
+        return WrongKey(
+            f"the file was encrypted with key {head.key_id.hex()}, the key given is {key.id.hex()}"
+        )
+    if not genuine:
+        return _tampered()
+    return UnsupportedJpeg(
+        f"scheme {head.scheme} with bank {head.bank}, unknown to this release",
+        hint="the file was written by a newer jpegcrypt: upgrade",
+    )
+
+
+def encode(
+    image: ImageLike,
+    *,
+    quality: int | None = None,
+    subsampling: str = "4:2:0",
+    qtables: QuantizationTables | None = None,
+    effort: Effort = "default",
+    restart_interval: int = 0,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+    icc_profile: bytes | None = None,
+    comment: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
+    """Encode a picture as an ordinary baseline JPEG; nothing is encrypted.
+
+    Parameters
+    ----------
+    image, quality, subsampling, qtables, effort, restart_interval
+        As for `encrypt`.
+    exif, xmp, icc_profile, comment, dpi : optional
+        Written into the segments that other software reads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jpegcrypt import decode, encode
+    >>> decode(encode(np.full((9, 7), 77, np.uint8))).shape
+    (9, 7)
+    """
+    metadata = Metadata(exif=exif, xmp=xmp, icc_profile=icc_profile, comment=comment, dpi=dpi)
+    settings = EncoderInput.of(image, quality, subsampling, qtables, effort, restart_interval)
+    scan, huffman, _ = _core.encode_scan(
+        settings.pixels,
+        settings.layout.frame,
+        settings.layout.quantizers,
+        _PLAIN,
+        tables=settings.huffman,
+        restart_interval=settings.restart_interval,
+    )
+    return settings.file(huffman, scan, _plain_segments(metadata))
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode any supported JPEG to what everyone sees; for an encrypted file that is noise.
+
+    Parameters
+    ----------
+    data : bytes
+        Baseline, extended sequential or progressive, 8 bits, gray, YCbCr or RGB.
+    max_pixels : int
+        Larger pictures are refused.
+
+    Returns
+    -------
+    uint8 array (H, W, 3) or (H, W)
+        As libjpeg decodes it, triangle upsampling included.
+
+    Raises
+    ------
+    MalformedJpeg, UnsupportedJpeg, ImageTooLarge
+    """
+    jpeg = parse(data, max_pixels=max_pixels)
+    planes, _ = decode_planes(jpeg)
+    return planes_to_image(jpeg, planes)
+
+
+def write(
+    dst: str | os.PathLike[str] | BinaryIO,
+    image: ImageLike,
+    key: Key | None = None,
+    *,
+    quality: int | None = None,
+    subsampling: str | int = "4:2:0",
+    qtables: QuantizationTables | None = None,
+    optimize: bool = False,
+    progressive: bool = False,
+    restart_marker_blocks: int = 0,
+    restart_marker_rows: int = 0,
+    dpi: tuple[float, float] | None = None,
+    exif: bytes | Image.Exif | None = None,
+    xmp: bytes | None = None,
+    icc_profile: bytes | None = None,
+    comment: bytes | str | None = None,
+    effort: Effort = "default",
+    bank: str = "givens128",
+    key_mode: KeyMode = "nonce",
+    nonce: bytes | None = None,
+) -> None:
+    """Write a JPEG with the keywords of Pillow's writer: encrypted with a key, plain without.
+
+    Parameters
+    ----------
+    dst : path or binary file
+        A path appears whole or not at all, and replaces what was there, as `Image.save` does.
+    image, quality, qtables, bank, key_mode, nonce
+        As for `encrypt`.
+    subsampling : str or int
+        Also Pillow's 0, 1, 2 for 4:4:4, 4:2:2, 4:2:0.
+    optimize : bool
+        At least effort "default".
+    progressive : bool
+        False, as only baseline is written.
+    restart_marker_blocks, restart_marker_rows : int
+        Restart interval in MCUs or in rows of MCUs.
+    dpi, exif, xmp, icc_profile, comment : optional
+        Sealed with a key, in clear without. As with Pillow's writer, a comment comes along in
+        ``image.info``, and all else must be given, such as ``exif=image.getexif()`` and
+        ``icc_profile=image.info.get("icc_profile")``; ``comment=""`` writes none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is not supported: nothing is silently ignored.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write(file, Image.new("RGB", (20, 10), "teal"), quality=90, optimize=True)
+    >>> Image.open(file).size
+    (20, 10)
+    """
+    if progressive:
+        raise ValueError("progressive=True, but only baseline is written")
+    if restart_marker_blocks and restart_marker_rows:
+        raise ValueError("restart_marker_blocks and restart_marker_rows exclude each other")
+    if isinstance(subsampling, int):
+        subsampling = ("4:4:4", "4:2:2", "4:2:0")[in_range("subsampling", subsampling, 0, 2)]
+    pixels = as_pixels(image)
+    restart_interval = restart_marker_blocks
+    if restart_marker_rows:
+        h = 1 if pixels.ndim == 2 else sampling_factors(subsampling)[0]
+        restart_interval = restart_marker_rows * -(-pixels.shape[1] // (8 * h))
+    if optimize and effort == "fast":
+        effort = "default"
+    if isinstance(exif, Image.Exif):
+        exif = exif.tobytes()
+    if comment is None and isinstance(image, Image.Image):
+        comment = image.info.get("comment")
+    if isinstance(comment, str):
+        comment = comment.encode()
+    if key is None:
+        if (bank, key_mode, nonce) != ("givens128", "nonce", None):
+            raise ValueError("bank, key_mode and nonce need a key")
+        data = encode(
+            pixels, quality=quality, subsampling=subsampling, qtables=qtables, effort=effort,
+            restart_interval=restart_interval, dpi=dpi, exif=exif, xmp=xmp,
+            icc_profile=icc_profile, comment=comment,
+        )  # fmt: skip
+    else:
+        data = encrypt(
+            pixels, key, quality=quality, subsampling=subsampling, qtables=qtables, effort=effort,
+            restart_interval=restart_interval, dpi=dpi, exif=exif, xmp=xmp,
+            icc_profile=icc_profile, comment=comment, bank=bank, key_mode=key_mode, nonce=nonce,
+        )  # fmt: skip
+    if isinstance(dst, str | os.PathLike):
+        atomic.write(dst, data, overwrite=True)
+    else:
+        dst.write(data)
+
+
+@dataclass(frozen=True, slots=True)
+class CipherInfo:
+    """What an encrypted file says to everyone; nothing of it is secret.
+
+    Attributes
+    ----------
+    scheme, bank, key_mode : str
+        Names, or "unknown (id)".
+    key_id, nonce : bytes
+    salt : bytes or None
+        Of a passphrase.
+    width, height : int
+    sampling : tuple of (int, int)
+        Factors (H, V) of each component.
+    sealed_metadata : int
+        Bytes of sealed metadata, 0 if there is none.
+    """
+
+    scheme: str
+    bank: str
+    key_mode: str
+    key_id: bytes
+    nonce: bytes
+    salt: bytes | None
+    width: int
+    height: int
+    sampling: tuple[tuple[int, int], ...]
+    sealed_metadata: int
+
+
+def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
+    """Read what an encrypted file says without a key; nothing of it is verified.
+
+    Raises
+    ------
+    NotEncrypted, MalformedJpeg, UnsupportedJpeg, ImageTooLarge
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jpegcrypt import Key, encrypt, inspect
+    >>> info = inspect(encrypt(np.zeros((8, 16), np.uint8), Key.generate()))
+    >>> info.scheme, info.bank, info.key_mode, info.width, info.height
+    ('lu2022', 'givens128', 'nonce', 16, 8)
+    """
+    jpeg = parse(data, max_pixels=max_pixels)
+    head, sealed = find_header(jpeg)
+    return CipherInfo(
+        scheme=_name({"lu2022": lu2022.ID}, head.scheme),
+        bank=_name(BANKS, head.bank),
+        key_mode=_name(KEY_MODES, head.key_mode),
+        key_id=head.key_id,
+        nonce=head.nonce,
+        salt=head.salt,
+        width=jpeg.frame.width,
+        height=jpeg.frame.height,
+        sampling=jpeg.frame.sampling,
+        sealed_metadata=len(sealed),
+    )
+
+
+def _check_key(key: Key) -> None:
+    if not isinstance(key, Key):
+        raise TypeError(f"{type(key).__name__}, expected a jpegcrypt.Key")
+
+
+def _choose_nonce(key: Key, key_mode: str, nonce: bytes | None, pixels: Pixels) -> bytes:
+    if key_mode not in KEY_MODES:
+        raise ValueError(f"unknown key mode {key_mode!r}, expected one of {', '.join(KEY_MODES)}")
+    if nonce is not None and key_mode != "nonce":
+        raise ValueError(f'a nonce goes with key_mode "nonce", not with {key_mode!r}')
+    if key_mode == "content":
+        return key.content_nonce(pixels)
+    if key_mode == "fixed":
+        warnings.warn(
+            'key_mode "fixed" uses one key stream for all pictures: whoever knows one of them '
+            "can decrypt the others",
+            FixedKeyWarning,
+            stacklevel=3,
+        )
+        return bytes(NONCE_SIZE)
+    return secrets.token_bytes(NONCE_SIZE) if nonce is None else nonce
+
+
+def _plain_segments(metadata: Metadata) -> list[bytes]:
+    segments = [jpeg_write.jfif_segment(metadata.dpi)]
+    if metadata.exif:
+        segments.append(jpeg_write.exif_segment(metadata.exif))
+    if metadata.xmp:
+        segments.append(jpeg_write.xmp_segment(metadata.xmp))
+    if metadata.icc_profile:
+        segments += jpeg_write.icc_segments(metadata.icc_profile)
+    if metadata.comment:
+        segments.append(jpeg_write.comment_segment(metadata.comment))
+    return segments
+
+
+def _name(names: Mapping[str, int], number: int) -> str:
+    return next((name for name, i in names.items() if i == number), f"unknown ({number})")

@@ -1,0 +1,111 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+
+SUFFIX = ".jpegcrypt-tmp"
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
+    """Write `data` to a temporary file beside `path`, then move it there.
+
+    A crash, a full disk or a kill leaves the old file, or none; a leftover has the suffix
+    ``.jpegcrypt-tmp``. Mode bits are those of a file made by `open`, or of the file replaced.
+    A symbolic link is replaced itself; what it points to stays.
+
+    Parameters
+    ----------
+    overwrite : bool
+        False: an existing file is never replaced, also not one that appears meanwhile.
+
+    Raises
+    ------
+    FileExistsError, OSError
+        About `path`; what was there is as before.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write(f"{folder}/a", b"hello", overwrite=False)
+    ...     os.listdir(folder)
+    ['a']
+    """
+    path = os.fspath(path)
+    mode = check(path, overwrite=overwrite)
+    temporary = os.path.join(os.path.dirname(path), secrets.token_hex(8) + SUFFIX)
+    try:
+        # The kernel applies the umask: reading it would mean changing it, for all threads.
+        descriptor = os.open(temporary, _NEW, 0o666 if mode is None else 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, mode)
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            _move_new(temporary, path)
+        sync_folder(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = path, None
+        raise
+
+
+def sync_folder(path: str) -> None:
+    """Make the name of a new file survive a power cut, where folders can be synced."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):
+            folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def check(path: str | os.PathLike[str], *, overwrite: bool) -> int | None:
+    """Raise what `write` would raise about the file that is there, before the work is done.
+
+    Returns
+    -------
+    int or None
+        The mode bits of that file.
+    """
+    path = os.fspath(path)
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # not there, or a link to nowhere
+        mode = None
+    if mode is not None and stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a directory", path)
+    if mode is not None and not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "is a device or a pipe, expected a file", path)
+    if not overwrite and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "the file exists", path)
+    return None if mode is None else stat.S_IMODE(mode) & 0o777
+
+
+def _move_new(temporary: str, path: str) -> None:
+    """Move without replacing: a hard link fails if the name is taken meanwhile."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: an empty file takes the name
+        os.close(os.open(path, _NEW, 0o600))
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(path)
+            raise
+    else:
+        os.unlink(temporary)

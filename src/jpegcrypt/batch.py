@@ -1,0 +1,178 @@
+"""Many pictures in memory: several threads, results in order, no more in flight than needed."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar, Unpack
+
+from jpegcrypt.api import decrypt, encrypt
+from jpegcrypt.codec.parse import MAX_PIXELS
+from jpegcrypt.encoder import ImageLike, Pixels
+from jpegcrypt.key import Key
+from jpegcrypt.settings import EncoderSettings, check_settings
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult(Generic[Result]):
+    """What became of one item.
+
+    Attributes
+    ----------
+    index : int
+        The item's place, from 0.
+    value : bytes or array, or None
+        None if there is an error.
+    error : Exception or None
+        What `encrypt` or `decrypt` raised.
+
+    Examples
+    --------
+    >>> BatchResult(0, b"file", None).unwrap()
+    b'file'
+    """
+
+    index: int
+    value: Result | None
+    error: Exception | None
+
+    def unwrap(self) -> Result:
+        """Return the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        assert self.value is not None
+        return self.value
+
+
+def encrypt_many(
+    items: Iterable[ImageLike],
+    key: Key,
+    *,
+    threads: int | None = None,
+    **settings: Unpack[EncoderSettings],
+) -> Generator[BatchResult[bytes], None, None]:
+    """Encrypt pictures one after another, several at a time.
+
+    Threads pay for pictures of a megapixel and more. For thumbnails most of the time goes to keys
+    and Python, one thread at a time: a plain loop over `encrypt` is as fast.
+
+    Parameters
+    ----------
+    items : iterable of images
+        Consumed as the results are, about two for each thread ahead; never held as a whole.
+    key : Key
+    threads : int, optional
+        As many as there are processors to use.
+    **settings
+        As for `encrypt`: quality, subsampling, qtables, bank, key_mode, effort, restart_interval.
+        They serve all pictures; a nonce must not.
+
+    Returns
+    -------
+    iterator of BatchResult
+        In the order of `items`. A bad picture has its error in its result, and the others go on;
+        an error of `items` itself ends the iteration.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad keywords, at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jpegcrypt import Key
+    >>> pictures = (np.full((8, 8), gray, np.uint8) for gray in range(3))
+    >>> [result.index for result in encrypt_many(pictures, Key.generate()) if not result.error]
+    [0, 1, 2]
+    """
+    check_settings("encrypt_many", settings, key)
+    return in_order(lambda image: encrypt(image, key, **settings), items, threads)
+
+
+def decrypt_many(
+    items: Iterable[bytes],
+    key: Key,
+    *,
+    threads: int | None = None,
+    verify: bool = True,
+    max_pixels: int = MAX_PIXELS,
+) -> Generator[BatchResult[Pixels], None, None]:
+    """Decrypt files one after another, several at a time.
+
+    Parameters
+    ----------
+    items : iterable of bytes
+        Files, consumed as the results are.
+    key : Key
+    threads : int, optional
+        As many as there are processors to use.
+    verify, max_pixels
+        As for `decrypt`.
+
+    Returns
+    -------
+    iterator of BatchResult
+        In the order of `items`, as for `encrypt_many`.
+
+    Examples
+    --------
+    >>> from jpegcrypt import Key, NotEncrypted, encode
+    >>> import numpy as np
+    >>> (result,) = decrypt_many([encode(np.zeros((8, 8), np.uint8))], Key.generate())
+    >>> isinstance(result.error, NotEncrypted)
+    True
+    """
+    return in_order(
+        lambda data: decrypt(data, key, verify=verify, max_pixels=max_pixels), items, threads
+    )
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+) -> Generator[BatchResult[Result], None, None]:
+    """Apply a function to items in threads; yield results in order.
+
+    At most two items for each thread are in flight, done but not fetched ones included: whoever
+    consumes slowly holds back the reading. Closing the generator drops what has not begun and
+    waits for the rest.
+    """
+    if threads is None:
+        threads = processors()
+    if threads < 1:
+        raise ValueError(f"{threads} threads, expected at least 1")
+    return _in_order(function, items, threads)
+
+
+def _in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Generator[BatchResult[Result], None, None]:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="jpegcrypt")
+    window: deque[Future[BatchResult[Result]]] = deque()
+
+    def run(index: int, item: Item) -> BatchResult[Result]:
+        try:
+            return BatchResult(index, function(item), None)
+        except Exception as error:
+            return BatchResult(index, None, error)
+
+    try:
+        for index, item in enumerate(items):
+            window.append(pool.submit(run, index, item))
+            if len(window) == 2 * threads:
+                yield window.popleft().result()
+        while window:
+            yield window.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,263 @@
+"""The command ``jpegcrypt``: keygen, encrypt, decrypt, inspect.
+
+Options and their texts stand here; what takes long to import is imported by the command that needs
+it.
+"""
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jpegcrypt.cli.keys import KeyFile, Passphrase, key_options
+from jpegcrypt.cli.terminal import Program, Stop, about
+
+if TYPE_CHECKING:
+    from jpegcrypt.cli.conversion import Conversion
+
+
+@click.group(
+    "jpegcrypt",
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="""Encrypt photos into ordinary JPEGs: everybody sees noise, you see the photo.
+
+    \b
+    jpegcrypt keygen album.key
+    jpegcrypt encrypt photos noise --key album.key
+    jpegcrypt decrypt noise photos-again --key album.key
+    """,
+)
+@click.version_option(package_name="jpegcrypt", message="jpegcrypt %(version)s")
+def main() -> None:
+    """Run one of the commands below."""
+
+
+@main.command()
+@click.argument("keyfile")
+def keygen(keyfile: str) -> None:
+    """Make a random key and write it to the new file KEYFILE.
+
+    Keep a copy in a safe place: without the key the pictures are lost.
+    """
+    from jpegcrypt.key import Key
+
+    if keyfile == "-":
+        raise click.UsageError("a key goes to a file that only you can read, not to stdout")
+    key = Key.generate()
+    key.save(keyfile)
+    click.echo(f"key {key.id.hex()}")
+
+
+max_pixels_option = click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Refuse larger pictures, before they take memory.  [default: 178956970]",
+)
+
+
+def work_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what `encrypt` and `decrypt` have in common."""
+    decorators = (
+        click.argument("src"),
+        click.argument("dst"),
+        key_options,
+        click.option("--overwrite", is_flag=True, help="Replace files that exist."),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            help="Files of a folder to work on at a time.  [default: one for each processor]",
+        ),
+        max_pixels_option,
+    )
+    return functools.reduce(lambda f, decorator: decorator(f), reversed(decorators), command)
+
+
+def parse_background(
+    _: click.Context, option: click.Parameter, color: str | None
+) -> tuple[int, int, int] | None:
+    """Turn the name of a color into numbers, or end with a usage error."""
+    if color is None:
+        return None
+    from jpegcrypt.images import parse_color
+
+    try:
+        return parse_color(color)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
+@main.command()
+@work_options
+@click.option("--quality", type=click.IntRange(1, 100), default=75, show_default=True)
+@click.option(
+    "--subsampling",
+    type=click.Choice(["4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1"]),
+    default="4:2:0",
+    show_default=True,
+    help="Resolution of the color.",
+)
+@click.option(
+    "--effort",
+    type=click.Choice(["fast", "default"]),
+    default="default",
+    show_default=True,
+    help="Time spent on a small file.",
+)
+@click.option(
+    "--bank",
+    type=click.Choice(["givens128", "authors16", "signs256"]),
+    default="givens128",
+    show_default=True,
+    help="Transforms the key chooses from; the others hide less.",
+)
+@click.option(
+    "--key-mode",
+    type=click.Choice(["nonce", "content", "fixed"]),
+    default="nonce",
+    show_default=True,
+    help="nonce: every file differs. content: equal pictures give equal files. "
+    "fixed: only to reproduce papers, hides nothing from who knows one picture.",
+)
+@click.option(
+    "--metadata",
+    type=click.Choice(["seal", "strip"]),
+    default="seal",
+    show_default=True,
+    help="Encrypt EXIF, XMP, color profile and comment into the file, or leave them out; the "
+    "picture is then turned upright as its EXIF asks for.",
+)
+@click.option(
+    "--background",
+    metavar="COLOR",
+    callback=parse_background,
+    help="What shines through transparent pictures: white, #ffeedd, ...",
+)
+def encrypt(
+    src: str,
+    dst: str,
+    keys: KeyFile | Passphrase,
+    overwrite: bool,
+    jobs: int | None,
+    max_pixels: int | None,
+    **options: Any,
+) -> None:
+    """Encrypt the picture SRC to the JPEG DST, or a folder tree to another.
+
+    SRC is any picture that Pillow reads, told by its content. DST is a JPEG, and must not have the
+    name of another image format. `-` is stdin or stdout.
+
+    In a tree a.jpg stays a.jpg, any other name gets .jpg behind: a.png becomes a.png.jpg. Files
+    that exist in DST are passed over, so the same command goes on where it stopped; files that are
+    no pictures are counted; broken ones are listed at the end, and the exit code is 1.
+    """
+    from jpegcrypt.cli.conversion import encryption, limit_pixels
+    from jpegcrypt.images import format_of_name
+
+    if dst != "-" and not os.path.isdir(src) and not os.path.isdir(dst):
+        format = format_of_name(dst)
+        if format not in ("JPEG", None):
+            raise Stop(
+                f"{dst}: the name of a {format}, but it becomes a JPEG", hint=f"name it {dst}.jpg"
+            )
+    with limit_pixels(max_pixels):
+        _convert(src, dst, encryption(keys, options), overwrite=overwrite, jobs=jobs)
+
+
+@main.command()
+@work_options
+@click.option(
+    "--format",
+    "extension",
+    type=click.Choice(["png", "jpg", "tif", "webp", "bmp", "ppm"]),
+    help="For a tree or stdout; otherwise the name DST says it.  [default: png]",
+)
+def decrypt(
+    src: str,
+    dst: str,
+    keys: KeyFile | Passphrase,
+    overwrite: bool,
+    jobs: int | None,
+    max_pixels: int | None,
+    extension: str | None,
+) -> None:
+    """Decrypt SRC to the picture DST, or a folder tree to another.
+
+    The extension of DST says the format: .png keeps every pixel and all metadata. `-` is stdin or
+    stdout.
+
+    In a tree a.png.jpg becomes a.png again, and a.jpg becomes a.jpg.png; with `--format jpg` it
+    stays a.jpg. Files that exist in DST are passed over, so the same command goes on where it
+    stopped; files that are no JPEGs are counted; what cannot be decrypted is listed at the end,
+    and the exit code is 1.
+    """
+    from jpegcrypt.cli.conversion import decryption
+    from jpegcrypt.codec.parse import MAX_PIXELS
+    from jpegcrypt.images import find_format
+
+    if dst != "-" and not os.path.isdir(src) and not os.path.isdir(dst):
+        if extension is not None:
+            raise click.UsageError(f"--format, but the name {dst} says the format")
+        with about(dst):
+            find_format(dst)
+        suffix = os.path.splitext(dst)[1].lower()
+    else:
+        suffix = f".{extension or 'png'}"
+    conversion = decryption(keys, suffix, max_pixels=max_pixels or MAX_PIXELS)
+    _convert(src, dst, conversion, overwrite=overwrite, jobs=jobs)
+
+
+def _convert(
+    src: str, dst: str, conversion: "Conversion", *, overwrite: bool, jobs: int | None
+) -> None:
+    if os.path.isdir(src):
+        from jpegcrypt.cli.folder import convert_folder
+
+        convert_folder(src, dst, conversion, overwrite=overwrite, jobs=jobs)
+    else:
+        from jpegcrypt.cli.file import convert_file
+
+        convert_file(src, dst, conversion, overwrite=overwrite)
+
+
+@main.command()
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@max_pixels_option
+def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
+    """Show what the encrypted FILE says to everyone; `-` is stdin.
+
+    Nothing of it is secret, and without the key nothing of it is proved.
+    """
+    import jpegcrypt
+    from jpegcrypt.cli.file import read
+    from jpegcrypt.codec.parse import MAX_PIXELS
+    from jpegcrypt.codec.write import SUBSAMPLING
+
+    with about("stdin" if file == "-" else file):
+        info = asdict(jpegcrypt.inspect(read(file), max_pixels=max_pixels or MAX_PIXELS))
+    for name in ("key_id", "nonce", "salt"):
+        info[name] = info[name].hex() if info[name] else None
+    if as_json:
+        click.echo(json.dumps(info, indent=2))
+        return
+    factors = info["sampling"]
+    names = [name for name, luma in SUBSAMPLING.items() if factors == (luma, (1, 1), (1, 1))]
+    rows = {
+        "scheme": info["scheme"],
+        "bank": info["bank"],
+        "key mode": info["key_mode"],
+        "key id": info["key_id"],
+        "nonce": info["nonce"],
+        "salt": info["salt"] or "none: not from a passphrase",
+        "size": f"{info['width']} x {info['height']}",
+        "sampling": ", ".join([f"{h}x{v}" for h, v in factors] + names),
+        "sealed metadata": f"{info['sealed_metadata']} bytes",
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:16} {value}")

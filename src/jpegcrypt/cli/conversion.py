@@ -1,0 +1,124 @@
+"""One direction of the command: what is done to a file, and how the result is named."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from jpegcrypt.cli.keys import KeyFile, Passphrase
+from jpegcrypt.errors import MalformedJpeg, UnreadableImage, WrongKey
+from jpegcrypt.files import decrypt_picture, encrypt_picture
+from jpegcrypt.images import FORMATS, format_of_name
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What `encrypt` and `decrypt` differ in.
+
+    Attributes
+    ----------
+    verb : str
+        What is done to a file, "encrypted" or "decrypted".
+    unlock : callable
+        Called once before the first `work`; may ask for a passphrase.
+    work : callable
+        From the content of the one file to that of the other; called from several threads.
+    rename : callable
+        From the name of the one file to that of the other, without folders.
+    is_foreign : callable
+        Whether an error only says that a file of that name is no concern of ours.
+    """
+
+    verb: str
+    unlock: Callable[[], None]
+    work: Callable[[bytes], bytes]
+    rename: Callable[[str], str]
+    is_foreign: Callable[[Exception, str], bool]
+
+
+def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversion:
+    """Encrypt with the options of `encrypt_picture`."""
+    return Conversion(
+        verb="encrypted",
+        unlock=lambda: keys.unlock(to_encrypt=True),
+        work=lambda data: encrypt_picture(data, keys.new(), **options),
+        rename=cipher_name,
+        is_foreign=lambda error, name: (
+            isinstance(error, UnreadableImage)
+            and error.format is None
+            and format_of_name(name) is None
+        ),
+    )
+
+
+def decryption(keys: KeyFile | Passphrase, suffix: str, **options: Any) -> Conversion:
+    """Decrypt to the format of a suffix such as ``.png``, with the options of `decrypt_picture`."""
+
+    def work(data: bytes) -> bytes:
+        try:
+            return decrypt_picture(data, keys.of(data), FORMATS[suffix], **options)
+        except WrongKey as error:
+            raise WrongKey(str(error), hint=error.hint or keys.doubt(data)) from error
+
+    return Conversion(
+        verb="decrypted",
+        unlock=lambda: keys.unlock(to_encrypt=False),
+        work=work,
+        rename=lambda name: plain_name(name, suffix),
+        is_foreign=lambda error, name: (
+            isinstance(error, MalformedJpeg) and error.offset == 0 and _format(name) != "JPEG"
+        ),
+    )
+
+
+@contextmanager
+def limit_pixels(max_pixels: int | None) -> Iterator[None]:
+    """Have Pillow refuse larger pictures than so, and open smaller ones without a warning.
+
+    Pillow knows one limit for the whole process; it warns beyond it and refuses from twice as much.
+    """
+    if max_pixels is None:
+        yield
+        return
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = -(-max_pixels // 2)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def cipher_name(name: str) -> str:
+    """Name an encrypted file: a JPEG keeps its name, anything else gets ``.jpg`` behind.
+
+    Examples
+    --------
+    >>> cipher_name("a.JPG"), cipher_name("a.png")
+    ('a.JPG', 'a.png.jpg')
+    """
+    return name if _format(name) == "JPEG" else f"{name}.jpg"
+
+
+def plain_name(name: str, suffix: str) -> str:
+    """Name a decrypted file: its own name where that fits the format, or the suffix behind it.
+
+    Examples
+    --------
+    >>> plain_name("a.png.jpg", ".png"), plain_name("a.jpg", ".png"), plain_name("a.jpg", ".jpg")
+    ('a.png', 'a.jpg.png', 'a.jpg')
+    """
+    if _format(name) == FORMATS[suffix]:
+        return name
+    original = os.path.splitext(name)[0]
+    fits = _format(name) == "JPEG" and _format(original) == FORMATS[suffix]
+    return original if fits else name + suffix
+
+
+def _format(name: str) -> str | None:
+    return FORMATS.get(os.path.splitext(name)[1].lower())

@@ -1,0 +1,149 @@
+"""The command on a folder tree: several files at a time, and at the end what became of them.
+
+Outputs that exist are done and passed over, so that the same command goes on where it stopped.
+"""
+
+import errno
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from jpegcrypt import atomic
+from jpegcrypt.batch import in_order
+from jpegcrypt.cli.conversion import Conversion
+from jpegcrypt.cli.terminal import FAILED, INTERRUPTED, Stop, explain, say
+
+_DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_LISTED = 20  # failures that a terminal shows
+_GO_ON = "the same command goes on where it stopped"
+
+Message = tuple[str, str | None]  # what and where, hint
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to read and one to write."""
+
+    src: str
+    dst: str
+
+
+def convert_folder(
+    src: str, dst: str, conversion: Conversion, *, overwrite: bool, jobs: int | None
+) -> None:
+    """Convert every file below `src` to one below `dst`; bad ones do not stop the others.
+
+    Raises
+    ------
+    click.exceptions.Exit
+        When all is done, if any file failed.
+    Stop
+        If going on makes no sense: a full disk, an interrupt, folders that lie in one another.
+    """
+    if dst == "-" or (os.path.exists(dst) and not os.path.isdir(dst)):
+        raise Stop(f"{dst}: is no folder, but {src} is", hint="name a folder")
+    failures: list[Message] = []
+    tasks = list(_find_tasks(src, dst, conversion.rename, failures))
+    todo = [task for task in tasks if overwrite or not os.path.isfile(task.dst)]
+    counts = Counter({conversion.verb: 0, "there already": len(tasks) - len(todo)})
+    if todo:
+        conversion.unlock()
+
+    def run(task: Task) -> None:
+        result = conversion.work(Path(task.src).read_bytes())
+        os.makedirs(os.path.dirname(task.dst), exist_ok=True)
+        atomic.write(task.dst, result, overwrite=overwrite)
+
+    try:
+        with _progress(len(todo)) as advance, closing(in_order(run, todo, jobs)) as results:
+            for task, result in zip(todo, results, strict=True):
+                error = result.error
+                if error is None:
+                    counts[conversion.verb] += 1
+                elif conversion.is_foreign(error, task.src):
+                    counts["no picture"] += 1
+                elif isinstance(error, OSError) and error.errno in _DISK_FULL:
+                    raise Stop(explain(error)[0], hint=f"make room: {_GO_ON}")
+                else:
+                    failures.append(explain(error, task.src))
+                advance()
+    except KeyboardInterrupt:
+        done = f"{counts[conversion.verb]} of {len(todo)} {conversion.verb}"
+        raise Stop(f"interrupted, {done}", hint=_GO_ON, code=INTERRUPTED) from None
+    _report(counts, failures)
+
+
+def _find_tasks(
+    src: str, dst: str, rename: Callable[[str], str], failures: list[Message]
+) -> Iterator[Task]:
+    """Walk the tree in order of names; links to folders are not followed, so there are no loops."""
+    source = Path(src).resolve()
+    taken: dict[str, str] = {}
+    for folder, folders, names in os.walk(src, onerror=lambda e: failures.append(explain(e))):
+        target_folder = os.path.normpath(os.path.join(dst, os.path.relpath(folder, src)))
+        target = Path(target_folder).resolve()
+        if target.is_relative_to(source):
+            lies = f"lies in {src}" if target != source else "source and target are the same folder"
+            raise Stop(f"{target_folder}: {lies}", hint="write to a folder beside it")
+        folders.sort()
+        for name in sorted(names):
+            task = Task(os.path.join(folder, name), os.path.join(target_folder, rename(name)))
+            if name.endswith(atomic.SUFFIX) or _is_special(task.src):
+                continue
+            if other := taken.get(task.dst):
+                failures.append((f"{task.src}: would become {task.dst}, as {other} does", None))
+                continue
+            taken[task.dst] = task.src
+            yield task
+
+
+def _is_special(path: str) -> bool:
+    """Pipes and devices; opening one may never return. A link to nowhere is an error instead."""
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], object]]:
+    """Show a bar with rate and time to go, if somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich import progress
+    from rich.console import Console
+    from rich.text import Text
+
+    class Rate(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            return Text(f"{task.finished_speed or task.speed or 0:.1f} files/s")
+
+    columns = (
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        Rate(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)
+
+
+def _report(counts: Counter[str], failures: list[Message]) -> None:
+    """List the failures, each hint once, and end with the counts; a log gets all of the list."""
+    counts["failed"] = len(failures)
+    done, *others = counts.items()
+    listed = failures[:_LISTED] if sys.stderr.isatty() else failures
+    hints: set[str | None] = set()
+    for message, hint in listed:
+        say(message, hint=None if hint in hints else hint)
+        hints.add(hint)
+    if len(listed) < len(failures):
+        say(f"... and {len(failures) - len(listed)} more", hint="2>FILE keeps the whole list")
+    say(", ".join(f"{n} {what}" for what, n in (done, *(pair for pair in others if pair[1]))))
+    if failures:
+        raise click.exceptions.Exit(FAILED)

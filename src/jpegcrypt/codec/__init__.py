@@ -1,0 +1,1 @@
+"""Bytes to coefficients to pixels, and back. Knows no keys."""

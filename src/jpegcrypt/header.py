@@ -1,0 +1,153 @@
+r"""The jpegcrypt header: one APP11 segment that names all a key holder needs to decrypt.
+
+::
+
+    0   magic "jpegcrypt\0"       10 bytes
+    10  format version           1 byte, 1
+    11  scheme, bank, key mode   1 byte each
+    14  flags                    1 byte: bit 0, a salt follows; the others are 0
+    15  key id                   8 bytes
+    23  nonce                    16 bytes
+    39  tag                      16 bytes
+    55  salt                     16 bytes, only with flag bit 0
+
+Offsets count from behind the two length bytes of the segment (T.81 B.2.4.6).
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Self
+
+from jpegcrypt.errors import MalformedJpeg, UnsupportedJpeg
+
+SEGMENT_MARKER = 0xEB  # APP11
+FORMAT_VERSION = 1
+KEY_MODES = {"nonce": 0, "content": 1, "fixed": 2}
+
+_MAGIC = b"jpegcrypt\0"  # small: in APP11 a payload that begins with "JP" is a JPEG XT box
+_LAYOUT = struct.Struct("10sBBBBB8s16s16s")  # bytes only: no byte order, no padding
+_SALT_FLAG = 1
+_SIZES = {"key_id": 8, "nonce": 16, "tag": 16, "salt": 16}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header segment says. Nothing in it is secret.
+
+    Parameters
+    ----------
+    scheme, bank, key_mode : int
+        Ids of one byte each; `KEY_MODES` names the key modes.
+    key_id : bytes
+        `Key.id`, 8 bytes.
+    nonce, tag : bytes
+        16 bytes each.
+    salt : bytes, optional
+        16 bytes, for a key from a passphrase.
+
+    Raises
+    ------
+    ValueError
+        If a field does not fit its place.
+
+    Examples
+    --------
+    >>> header = Header(1, 1, KEY_MODES["nonce"], key_id=bytes(8), nonce=bytes(16), tag=bytes(16))
+    >>> len(header.pack())
+    55
+    >>> Header.unpack(header.pack()) == header
+    True
+    """
+
+    scheme: int
+    bank: int
+    key_mode: int
+    key_id: bytes
+    nonce: bytes
+    tag: bytes
+    salt: bytes | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("scheme", "bank", "key_mode"):
+            if not 0 <= getattr(self, name) <= 255:
+                raise ValueError(f"{name} must be 0 to 255, got {getattr(self, name)}")
+        for name, size in _SIZES.items():
+            if name == "salt" and self.salt is None:
+                continue
+            if len(getattr(self, name)) != size:
+                raise ValueError(f"{name} must be exactly {size} bytes")
+
+    def pack(self) -> bytes:
+        """Return the segment payload: 55 bytes, or 71 with a salt."""
+        return self._pack(self.tag)
+
+    def authenticated(self) -> bytes:
+        """Return what the tag covers of the header: `pack()` with the tag itself zeroed."""
+        return self._pack(bytes(_SIZES["tag"]))
+
+    def _pack(self, tag: bytes) -> bytes:
+        fixed = _LAYOUT.pack(
+            _MAGIC,
+            FORMAT_VERSION,
+            self.scheme,
+            self.bank,
+            self.key_mode,
+            0 if self.salt is None else _SALT_FLAG,
+            self.key_id,
+            self.nonce,
+            tag,
+        )
+        return fixed + (self.salt or b"")
+
+    @classmethod
+    def unpack(cls, payload: bytes, *, offset: int | None = None) -> Self:
+        """Read a segment payload.
+
+        Parameters
+        ----------
+        payload : bytes
+            The segment without marker and length.
+        offset : int, optional
+            Where it starts in the file, for the error text.
+
+        Raises
+        ------
+        UnsupportedJpeg
+            If the format version is unknown.
+        MalformedJpeg
+            If it is not a header, or its length or flags are wrong.
+        """
+        if not is_header(payload):
+            raise MalformedJpeg("found a segment that is no jpegcrypt header", offset=offset)
+        version = payload[len(_MAGIC)] if len(payload) > len(_MAGIC) else FORMAT_VERSION
+        if version != FORMAT_VERSION:
+            raise UnsupportedJpeg(
+                f"jpegcrypt format version {version}, this release reads {FORMAT_VERSION}",
+                hint="the file was written by a newer jpegcrypt: upgrade",
+            )
+        if len(payload) < _LAYOUT.size:
+            raise MalformedJpeg(
+                f"jpegcrypt header of {len(payload)} bytes, expected at least {_LAYOUT.size}",
+                offset=offset,
+            )
+        _, _, scheme, bank, key_mode, flags, key_id, nonce, tag = _LAYOUT.unpack_from(payload)
+        if flags & ~_SALT_FLAG:
+            raise MalformedJpeg(f"jpegcrypt header with unknown flags 0x{flags:02x}", offset=offset)
+        size = _LAYOUT.size + (_SIZES["salt"] if flags else 0)
+        if len(payload) != size:
+            raise MalformedJpeg(
+                f"jpegcrypt header of {len(payload)} bytes, expected {size}", offset=offset
+            )
+        salt = payload[_LAYOUT.size :] if flags else None
+        return cls(scheme, bank, key_mode, key_id, nonce, tag, salt)
+
+
+def is_header(payload: bytes) -> bool:
+    """Tell whether an APP11 payload is a jpegcrypt header, of any version.
+
+    Examples
+    --------
+    >>> is_header(b"JP")
+    False
+    """
+    return payload.startswith(_MAGIC)

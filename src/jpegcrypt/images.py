@@ -1,0 +1,389 @@
+"""Pixels from whatever Pillow opens, and pixels into the formats worth decrypting to."""
+
+import io
+import os
+import struct
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageColor, ImageFile, PngImagePlugin, UnidentifiedImageError
+
+from jpegcrypt.api import Opened, encode
+from jpegcrypt.codec import write as jpeg
+from jpegcrypt.codec.parse import signature
+from jpegcrypt.encoder import MAX_SIDE
+from jpegcrypt.errors import ImageTooLarge, JpegcryptError, UnreadableImage
+from jpegcrypt.header import is_header
+from jpegcrypt.metadata import Metadata
+
+Pixels = npt.NDArray[np.uint8]
+Background = str | tuple[int, int, int]
+
+# Files that Pillow names but does not read, or hands to another program.
+_NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def read_image(
+    data: bytes, *, background: Background | None = None, strip: bool = False
+) -> tuple[Pixels, Metadata]:
+    """Read a picture as `encrypt` wants it: 8 bits, gray or RGB, the first frame.
+
+    Palettes, CMYK and other colors become RGB, 1 and 16 bits become 8. The orientation that EXIF
+    asks for is left to EXIF, unless that is stripped.
+
+    Parameters
+    ----------
+    data : bytes
+        A file of any type that Pillow knows; its name does not matter.
+    background : color name or (r, g, b), optional
+        What shines through where the picture is transparent.
+    strip : bool
+        True leaves all metadata out, and turns the picture as its EXIF asks for.
+
+    Returns
+    -------
+    pixels : uint8 array (H, W) or (H, W, 3)
+    metadata : Metadata
+        Without a color profile that the conversion made wrong.
+
+    Raises
+    ------
+    UnreadableImage
+        No image, a broken one, one with transparency and no `background`, floating point.
+    ImageTooLarge
+        Beyond what a JPEG holds, or a decompression bomb to Pillow.
+    JpegcryptError
+        The file is encrypted already.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> Image.new("CMYK", (4, 2)).save(file, "TIFF")
+    >>> pixels, metadata = read_image(file.getvalue())
+    >>> pixels.shape
+    (2, 4, 3)
+    """
+    color = None if background is None else parse_color(background)
+    image, metadata = _load(data)
+    converted = _to_gray_or_rgb(image, color)
+    if strip:
+        turn = _UPRIGHT.get(_orientation(image))
+        return np.asarray(converted if turn is None else converted.transpose(turn)), Metadata()
+    pixels = np.asarray(converted)
+    if metadata.icc_profile and metadata.icc_profile[16:20] != _PROFILE_SPACE[pixels.ndim]:
+        metadata = replace(metadata, icc_profile=None)
+    return pixels, metadata
+
+
+_PROFILE_SPACE = {2: b"GRAY", 3: b"RGB "}  # ICC.1 7.2.6
+
+
+def _load(data: bytes) -> tuple[Image.Image, Metadata]:
+    """Open an image and decode it, all failures of Pillow turned into ours."""
+    kind = None
+    try:
+        image = _open(io.BytesIO(data))
+        kind = image.format
+        _check_loadable(image)
+        image.load()
+        metadata = Metadata.from_pillow(image)
+        return image, metadata if metadata.exif else replace(metadata, exif=_collect_exif(image))
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(
+            f"found {signature(data)}, expected an image that Pillow reads"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge(
+            f"a decompression bomb to Pillow: {_text(error)}",
+            hint="if you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS",
+        ) from error
+    except (JpegcryptError, MemoryError, Warning):
+        raise
+    except Exception as error:  # whatever the plugins of Pillow meet in a broken file
+        raise UnreadableImage(
+            f"a broken {kind or 'image'} file: {_text(error)}", format=kind or "unknown"
+        ) from error
+
+
+def _open(file: io.BytesIO) -> ImageFile.ImageFile:
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        # Pillow overlooks plugins that another thread is just importing; now they are there.
+        return Image.open(file)
+
+
+def _check_loadable(image: ImageFile.ImageFile) -> None:
+    if image.format in _NO_PICTURES:
+        raise UnreadableImage(f"found {image.format}, expected a picture made of pixels")
+    if max(image.size) > MAX_SIDE:
+        raise ImageTooLarge(
+            f"{image.width}x{image.height} pixels, expected at most {MAX_SIDE} each way",
+            hint="cut or scale the picture first",
+        )
+    if any(name == "APP11" and is_header(p) for name, p in getattr(image, "applist", ())):
+        raise JpegcryptError(
+            "the picture is encrypted already", hint="decrypt it first to encrypt it anew"
+        )
+
+
+def _text(error: Exception) -> str:
+    return (str(error) or type(error).__name__).rstrip(".")
+
+
+def _collect_exif(image: Image.Image) -> bytes | None:
+    """EXIF from where Pillow does not keep it whole: a TIFF, a text chunk of a PNG."""
+    found = image.getexif()
+    wanted = Image.Exif()
+    for tag in _EXIF_TAGS & found.keys():
+        wanted[tag] = found.get_ifd(tag) if tag in _EXIF_DIRECTORIES else found[tag]
+    return wanted.tobytes() if len(wanted) else None
+
+
+# Tags that describe the picture; a TIFF mixes them with those that describe the file.
+_EXIF_DIRECTORIES = {ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo}
+_EXIF_TAGS = _EXIF_DIRECTORIES | {
+    ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model,
+    ExifTags.Base.Orientation, ExifTags.Base.Software, ExifTags.Base.DateTime,
+    ExifTags.Base.Artist, ExifTags.Base.Copyright,
+}  # fmt: skip
+
+
+def _orientation(image: Image.Image) -> Any:
+    """The orientation that EXIF asks for; a broken EXIF asks for nothing, as viewers see it."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except (struct.error, LookupError, SyntaxError, TypeError, ValueError, OSError):
+        return None
+
+
+_UPRIGHT: dict[Any, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
+
+def _to_gray_or_rgb(image: Image.Image, background: tuple[int, int, int] | None) -> Image.Image:
+    if image.mode.startswith("I"):
+        image = _scale_to_8_bits(image)
+    if image.has_transparency_data:
+        return _flatten(image, background)
+    if image.mode in ("L", "RGB"):
+        return image
+    if image.mode == "F":
+        raise UnreadableImage(
+            "floating-point samples, expected 8 or 16 bits", format=image.format,
+            hint="scale them to 0..255 and save 8 bits",
+        )  # fmt: skip
+    return _convert(image, "L" if image.mode == "1" else "RGB")
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    try:
+        return image.convert(mode)
+    except ValueError as error:
+        raise UnreadableImage(
+            f"mode {image.mode}, which Pillow does not convert to {mode}", format=image.format
+        ) from error
+
+
+def _scale_to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale gray of 16 bits, which Pillow may hold in 32, so that 65535 becomes 255."""
+    wide = np.asarray(image).astype(np.int64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise UnreadableImage(
+            f"samples of {wide.min()} to {wide.max()}, expected at most 16 bits",
+            format=image.format,
+            hint="scale them to 0..255 and save 8 bits",
+        )
+    gray = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    if "transparency" in image.info:
+        alpha = np.where(wide == image.info["transparency"], 0, 255).astype(np.uint8)
+        gray = Image.merge("LA", (gray, Image.fromarray(alpha)))
+    gray.format = image.format
+    return gray
+
+
+def _flatten(image: Image.Image, background: tuple[int, int, int] | None) -> Image.Image:
+    """Lay a transparent picture over a color; alpha that hides nothing is dropped."""
+    gray = image.mode in ("1", "L", "LA", "La")
+    layers = _convert(image, "LA" if gray else "RGBA")
+    alpha = layers.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return layers.convert("L" if gray else "RGB")
+    if background is None:
+        raise UnreadableImage(
+            "the picture is transparent in places, a JPEG cannot be",
+            format=image.format,
+            hint="give a background, such as white",
+        )
+    if gray and len(set(background)) == 1:
+        below = Image.new("L", image.size, background[0])
+    else:
+        below = Image.new("RGB", image.size, background)
+    below.paste(layers.convert(below.mode), mask=alpha)
+    return below
+
+
+def parse_color(background: Background) -> tuple[int, int, int]:
+    """Read a color name, "#rrggbb" or three numbers of 0 to 255."""
+    color = ImageColor.getrgb(background) if isinstance(background, str) else tuple(background)
+    if len(color) != 3 or not all(c in range(256) for c in color):
+        raise ValueError(f"background {background!r}, expected a color name or 3 numbers to 255")
+    return int(color[0]), int(color[1]), int(color[2])
+
+
+def format_of_name(name: str) -> str | None:
+    """Return what image of those that `read_image` reads a file of that name should be.
+
+    Examples
+    --------
+    >>> format_of_name("photo.JPG"), format_of_name("notes.txt")
+    ('JPEG', None)
+    """
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in FORMATS:  # spares the import of all plugins of Pillow
+        return FORMATS[suffix]
+    format = Image.registered_extensions().get(suffix)
+    return format if format in Image.OPEN and format not in _NO_PICTURES else None
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+FORMATS = {
+    ".bmp": "BMP", ".jfif": "JPEG", ".jpe": "JPEG", ".jpeg": "JPEG", ".jpg": "JPEG",
+    ".pgm": "PPM", ".png": "PNG", ".ppm": "PPM", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
+}  # fmt: skip
+
+
+def find_format(name: str) -> str:
+    """Return the format that goes with the extension of a file name.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> find_format("photo.JPG")
+    'JPEG'
+    """
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix not in FORMATS:
+        raise ValueError(
+            f"no format goes with {suffix or 'a name without extension'}, "
+            f"expected .png or one of {', '.join(sorted(FORMATS.keys() - {'.png'}))}"
+        )
+    return FORMATS[suffix]
+
+
+def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
+    """Write a decrypted picture with its metadata.
+
+    PNG and JPEG carry all metadata; TIFF the profile and the resolution; WebP EXIF, XMP and the
+    profile; BMP the resolution; PPM none. What is left out is told by a warning.
+
+    Parameters
+    ----------
+    format : str
+        One of the values of `FORMATS`; all but JPEG keep every pixel.
+    quality : int
+        Of a JPEG, whose chroma is sampled as in the encrypted file.
+
+    Examples
+    --------
+    >>> from jpegcrypt import Key, encrypt, open_encrypted
+    >>> key = Key.generate()
+    >>> data = encrypt(np.zeros((8, 8), np.uint8), key, comment=b"at the lake")
+    >>> png = write_image(open_encrypted(data, key), "PNG")
+    >>> Image.open(io.BytesIO(png)).info
+    {'Comment': 'at the lake'}
+    """
+    metadata = _keep_what_fits(picture.metadata, format)
+    if format == "JPEG":
+        return encode(
+            picture.pixels,
+            quality=quality,
+            subsampling=_SAMPLING_NAMES.get(picture.sampling[0], "4:4:4"),
+            **asdict(metadata),
+        )
+    options = {name: value for name, value in asdict(metadata).items() if value is not None}
+    if format == "PNG":
+        options["pnginfo"] = _png_text(options.pop("comment", None), options.pop("xmp", None))
+    if format == "WEBP":
+        options["lossless"] = True
+    file = io.BytesIO()
+    Image.fromarray(picture.pixels).save(file, format, **options)
+    return file.getvalue()
+
+
+_SAMPLING_NAMES = {factors: name for name, factors in jpeg.SUBSAMPLING.items()}
+
+
+def _png_text(comment: bytes | None, xmp: bytes | None) -> PngImagePlugin.PngInfo:
+    text = PngImagePlugin.PngInfo()
+    if comment:
+        text.add_itxt("Comment", _decode_comment(comment))
+    if xmp:
+        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    return text
+
+
+def _decode_comment(comment: bytes) -> str:
+    try:
+        text = comment.decode()
+    except UnicodeDecodeError:
+        text = comment.decode("latin-1")
+    return text.replace("\0", "")  # ends a string in PNG
+
+
+def _keep_what_fits(metadata: Metadata, format: str) -> Metadata:
+    lost = [
+        name
+        for name, value in asdict(metadata).items()
+        if value is not None and not _fits(name, value, format)
+    ]
+    if lost:
+        warnings.warn(
+            f"{format} does not carry this {', '.join(lost)}: left out; PNG carries more",
+            stacklevel=5,  # who called decrypt_file
+        )
+    return replace(metadata, **dict.fromkeys(lost))
+
+
+def _fits(name: str, value: Any, format: str) -> bool:
+    if name not in _CARRIES.get(format, ()):
+        return False
+    try:
+        if format == "PNG" and name == "xmp":
+            value.decode()  # iTXt is UTF-8
+        if format == "JPEG" or name == "dpi":
+            _JPEG_SEGMENTS[name](value)  # for the limits of a segment
+    except ValueError:
+        return False
+    return True
+
+
+_ALL = {"exif", "xmp", "icc_profile", "comment", "dpi"}
+_CARRIES: dict[str, set[str]] = {
+    "BMP": {"dpi"},
+    "JPEG": _ALL,
+    "PNG": _ALL,
+    "TIFF": {"icc_profile", "dpi"},
+    "WEBP": {"exif", "xmp", "icc_profile"},
+}
+_JPEG_SEGMENTS: dict[str, Callable[[Any], object]] = {
+    "exif": jpeg.exif_segment,
+    "xmp": jpeg.xmp_segment,
+    "icc_profile": jpeg.icc_segments,
+    "comment": jpeg.comment_segment,
+    "dpi": jpeg.jfif_segment,
+}

@@ -1,0 +1,294 @@
+/* Kernels for AVX-512 as of Ice Lake and Zen 4 (VBMI, VBMI2, VNNI); the rest is AVX2's.
+ *
+ * The arithmetic is that of block.c; see there for bounds. A register holds two vectors of eight
+ * 32-bit sums, "low | high". */
+#include "jpegcrypt.h"
+#include "avx512.h"
+
+#if defined(__x86_64__)
+#include "avx2.h"
+#include "block.h"
+#include "color.h"
+#include "huffman.h"
+
+#include <immintrin.h>
+
+#define TARGET                                                                                  \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi,avx512vbmi2," \
+                          "avx512vnni,avx2,bmi,bmi2,lzcnt,popcnt")))
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+enum { MIXED = 0xAAAAAAAA }; /* every second 16-bit lane */
+
+/* Packed results to zig-zag order; rotated tile positions of packed bytes. See jc_avx512_init. */
+static _Alignas(64) uint16_t to_zigzag[64];
+static _Alignas(64) uint8_t unrotate[4][64];
+
+INLINE __m512i load(const void *p) { return _mm512_loadu_si512(p); }
+
+/* Lane `low` of v eight times | lane `high` eight times. */
+#define SPREAD(v, low, high)                                                               \
+    _mm512_permutexvar_epi32(_mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set1_epi32(low)), \
+                                                _mm256_set1_epi32(high), 1),                \
+                             v)
+
+/* a.low + a.high | b.low + b.high */
+INLINE __m512i fold(__m512i a, __m512i b) {
+    return _mm512_add_epi32(_mm512_mask_blend_epi64(0xF0, a, b), _mm512_shuffle_i64x2(a, b, 0x4E));
+}
+
+/* Pairs of int16: `even` and `odd` shifted right. */
+INLINE __m512i pairs(__m512i even, __m512i odd, unsigned shift) {
+    return _mm512_mask_blend_epi16(MIXED, _mm512_srli_epi32(even, shift),
+                                   _mm512_slli_epi32(odd, 16 - shift));
+}
+
+typedef struct {
+    __m512i p01, p23; /* pairs 0 | 1 and 2 | 3 of a matrix */
+} matrix;
+
+INLINE matrix load_matrix(const int16_t (*bank)[4][8][2], uint32_t mask, uint8_t index) {
+    const int16_t(*m)[8][2] = bank[index & mask];
+    return (matrix){load(m[0]), load(m[2])};
+}
+
+INLINE __m512i quantize(__m512i y, const jc_quantizer *q, int i) {
+    __m512i n = _mm512_add_epi16(_mm512_abs_epi16(y), load(q->bias + i));
+    n = _mm512_mulhi_epu16(n, load(q->reciprocal + i));
+    n = _mm512_mulhi_epu16(n, load(q->scale + i));
+    n = _mm512_min_epi16(n, _mm512_set1_epi16(JC_MAX_COEFFICIENT));
+    return _mm512_mask_sub_epi16(n, _mm512_movepi16_mask(y), _mm512_setzero_si512(), n);
+}
+
+TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
+                                     const jc_bank *bank, const jc_quantizer *quantizer,
+                                     int16_t *block) {
+    __m512i bytes = _mm512_permutexvar_epi8(load(jc_rotation[record[JC_RECORD_ROTATION] & 3]),
+                                            load(tile));
+    bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8((char)0x80)); /* x - 128, signed */
+    const __m512i rows[2] = {_mm512_cvtepi8_epi16(_mm512_castsi512_si256(bytes)),
+                             _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(bytes, 1))};
+
+    const int16_t(*r)[8][2] = bank->forward[record[0] & bank->mask];
+    __m512i y[2]; /* y[h]: pairs (row 4h, 4h+1) | (4h+2, 4h+3), for each u */
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; h++) {
+        __m512i even = _mm512_set1_epi32(128), odd = even;
+#pragma GCC unroll 4
+        for (int p = 0; p < 4; p++) {
+            __m512i m = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)r[p]));
+            even = _mm512_dpwssd_epi32(even, m, SPREAD(rows[h], p, 8 + p));
+            odd = _mm512_dpwssd_epi32(odd, m, SPREAD(rows[h], 4 + p, 12 + p));
+        }
+        y[h] = pairs(even, odd, 8);
+    }
+    const __m512i half = _mm512_set1_epi32(1 << 15);
+    __m512i z[8];
+#pragma GCC unroll 8
+    for (int u = 0; u < 8; u++) {
+        matrix c = load_matrix(bank->forward, bank->mask, record[1 + u]);
+        z[u] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), c.p01, SPREAD(y[0], u, 8 + u));
+        z[u] = _mm512_dpwssd_epi32(z[u], c.p23, SPREAD(y[1], u, 8 + u));
+    }
+    __m512i column[4]; /* 2t | 2t+1, Q4 */
+#pragma GCC unroll 4
+    for (int t = 0; t < 4; t++)
+        column[t] = _mm512_srai_epi32(_mm512_add_epi32(fold(z[2 * t], z[2 * t + 1]), half), 16);
+    __m512i a = _mm512_packs_epi32(column[0], column[1]);
+    __m512i b = _mm512_packs_epi32(column[2], column[3]);
+    __m512i low = quantize(_mm512_permutex2var_epi16(a, load(to_zigzag), b), quantizer, 0);
+    __m512i high = quantize(_mm512_permutex2var_epi16(a, load(to_zigzag + 32), b), quantizer, 32);
+    _mm512_storeu_si512(block, low);
+    _mm512_storeu_si512(block + 32, high);
+    return (uint64_t)_mm512_test_epi16_mask(low, low) |
+           (uint64_t)_mm512_test_epi16_mask(high, high) << 32;
+}
+
+/* Non-zeros are compressed to the front, then sixteen tokens are made at a time. */
+TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
+                                 uint32_t table_bits, uint32_t *tokens, uint8_t *values) {
+    uint8_t place[1 + 64 + JC_SLACK]; /* of the previous non-zero and of all AC ones */
+    uint64_t ac = nonzero & ~1ull;
+    int n = __builtin_popcountll(ac);
+    *tokens++ = jc_dc_token(block[0], dc_prediction, table_bits);
+    place[0] = 0;
+    _mm512_storeu_si512(place + 1, _mm512_maskz_compress_epi8(ac, load(jc_identity)));
+    _mm512_storeu_si512(values, _mm512_maskz_compress_epi16((uint32_t)nonzero, load(block)));
+    _mm512_storeu_si512(values + 2 * __builtin_popcount((uint32_t)nonzero),
+                        _mm512_maskz_compress_epi16((uint32_t)(nonzero >> 32), load(block + 32)));
+    values += 2 * (nonzero & 1);
+
+    uint32_t long_run = 0;
+    for (int i = 0; i < n; i += 16) {
+        __m512i value = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)(values + 2 * i)));
+        __m512i here = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + 1 + i)));
+        __m512i before = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + i)));
+        __m512i run = _mm512_sub_epi32(_mm512_sub_epi32(here, before), _mm512_set1_epi32(1));
+        __m512i size = _mm512_sub_epi32(_mm512_set1_epi32(32),
+                                        _mm512_lzcnt_epi32(_mm512_abs_epi32(value)));
+        __m512i bits = _mm512_add_epi32(value, _mm512_srai_epi32(value, 31));
+        bits = _mm512_andnot_si512(_mm512_sllv_epi32(_mm512_set1_epi32(-1), size), bits);
+        __m512i token = _mm512_or_si512(
+            _mm512_or_si512(bits, _mm512_set1_epi32((int)table_bits)),
+            _mm512_or_si512(_mm512_slli_epi32(run, 20), _mm512_slli_epi32(size, 16)));
+        _mm512_storeu_si512(tokens + i, token);
+        __mmask16 valid = n - i >= 16 ? (__mmask16)-1 : (__mmask16)((1u << (n - i)) - 1);
+        long_run |= _mm512_mask_cmpgt_epi32_mask(valid, run, _mm512_set1_epi32(15));
+    }
+    if (!long_run) {
+        tokens[n] = table_bits; /* EOB, kept unless the block is full */
+        return tokens + n + (place[n] != 63);
+    }
+    return jc_tokenize_ac(block, jc_identity, ac, table_bits, tokens, values); /* with ZRL */
+}
+
+TARGET static void inverse_block(const int16_t *transposed, const uint8_t *record,
+                                 const jc_bank *bank, const jc_quantizer *quantizer,
+                                 const int16_t *shrink, uint8_t *tile) {
+    __m512i y[2]; /* y[h]: pairs (u = 4h, 4h+1) | (4h+2, 4h+3), for each row */
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; h++) {
+        __m512i q = load(transposed + 32 * h), less = load(shrink + 32 * h);
+        __m512i z = _mm512_slli_epi16(q, 4);
+        z = _mm512_mask_sub_epi16(z, _mm512_test_epi16_mask(q, q), z, less);
+        z = _mm512_mask_add_epi16(z, _mm512_movepi16_mask(q), z, _mm512_add_epi16(less, less));
+        z = _mm512_mullo_epi16(z, load(quantizer->transposed + 32 * h));
+        __m512i sum[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            matrix c = load_matrix(bank->inverse, bank->mask, record[1 + 4 * h + i]);
+            sum[i] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), c.p01,
+                                         SPREAD(z, 4 * i, 4 * i + 1));
+            sum[i] = _mm512_dpwssd_epi32(sum[i], c.p23, SPREAD(z, 4 * i + 2, 4 * i + 3));
+        }
+        const __m512i round = _mm512_set1_epi32(1 << 13);
+        y[h] = pairs(_mm512_add_epi32(fold(sum[0], sum[2]), round),
+                     _mm512_add_epi32(fold(sum[1], sum[3]), round), 14);
+    }
+    matrix r = load_matrix(bank->inverse, bank->mask, record[0]);
+    const __m512i offset = _mm512_set1_epi32((128 << 18) + (1 << 17));
+    __m512i x[8], column[4]; /* column[t]: 2t | 2t+1 */
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) {
+        x[j] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), y[0], SPREAD(r.p01, j, 8 + j));
+        x[j] = _mm512_dpwssd_epi32(x[j], y[1], SPREAD(r.p23, j, 8 + j));
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < 4; t++)
+        column[t] = _mm512_srai_epi32(_mm512_add_epi32(fold(x[2 * t], x[2 * t + 1]), offset), 18);
+    __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(column[0], column[1]),
+                                        _mm512_packs_epi32(column[2], column[3]));
+    _mm512_storeu_si512(
+        tile, _mm512_permutexvar_epi8(load(unrotate[record[JC_RECORD_ROTATION] & 3]), bytes));
+}
+
+/* ---- Color ---- */
+
+/* Byte orders for _mm512_permutexvar_epi8; what is not listed is masked to zero. */
+static _Alignas(64) uint8_t rg_order[64], bg_order[64]; /* 16 pixels to pairs (R, G), (B, G) */
+static _Alignas(64) uint8_t group_order[64]; /* R of 16 pixels, G, B; the rest does not matter */
+static _Alignas(64) uint16_t cb_order[32], cr_order[32]; /* 8 sums a channel to pairs */
+enum { RGB16 = 48 };                                     /* bytes of 16 pixels */
+
+static void color_init(void) {
+    for (int i = 0; i < 16; i++) {
+        rg_order[4 * i] = (uint8_t)(3 * i);
+        bg_order[4 * i] = (uint8_t)(3 * i + 2);
+        rg_order[4 * i + 2] = bg_order[4 * i + 2] = (uint8_t)(3 * i + 1);
+        for (int c = 0; c < 3; c++) group_order[16 * c + i] = (uint8_t)(3 * i + c);
+    }
+    for (int i = 0; i < 8; i++) { /* sums lie as R 0-7, G 8-15, B 16-23 */
+        cb_order[2 * i] = (uint16_t)i, cb_order[2 * i + 1] = (uint16_t)(8 + i);
+        cb_order[16 + 2 * i] = cb_order[16 + 2 * i + 1] = (uint16_t)(16 + i);
+        cr_order[2 * i] = (uint16_t)(8 + i), cr_order[2 * i + 1] = (uint16_t)(16 + i);
+        cr_order[16 + 2 * i] = cr_order[16 + 2 * i + 1] = (uint16_t)i;
+    }
+}
+
+INLINE __m512i load_16_pixels(const uint8_t *rgb) {
+    return _mm512_maskz_loadu_epi8((1ull << RGB16) - 1, rgb);
+}
+
+INLINE int32_t pair(int low, int high) {
+    return (int32_t)((uint32_t)(uint16_t)low | (uint32_t)(uint16_t)high << 16);
+}
+
+/* The constants of color.c; 38470 G = 22086 G + 16384 G, which fit 16 bits. */
+TARGET static void rgb_to_y(const uint8_t *rgb, uint32_t n, uint8_t *y) {
+    const __mmask64 words = 0x5555555555555555ull;
+    const __m512i half = _mm512_set1_epi32(1 << 15);
+    for (; n >= 16; n -= 16, rgb += RGB16, y += 2 * JC_BLOCK) {
+        __m512i pixels = load_16_pixels(rgb);
+        __m512i rg = _mm512_maskz_permutexvar_epi8(words, load(rg_order), pixels);
+        __m512i bg = _mm512_maskz_permutexvar_epi8(words, load(bg_order), pixels);
+        __m512i sum = _mm512_dpwssd_epi32(half, rg, _mm512_set1_epi32(pair(19595, 22086)));
+        sum = _mm512_dpwssd_epi32(sum, bg, _mm512_set1_epi32(pair(7471, 16384)));
+        __m128i samples = _mm512_cvtepi32_epi8(_mm512_srli_epi32(sum, 16));
+        _mm_storel_epi64((void *)y, samples);
+        _mm_storel_epi64((void *)(y + JC_BLOCK), _mm_unpackhi_epi64(samples, samples));
+    }
+    jc_rgb_to_y_c(rgb, n, y);
+}
+
+/* 2x2 means, as 4:2:0 wants them; other samplings are AVX2's. */
+TARGET static void rgb_to_cbcr(const uint8_t *const *rows, int n_rows, int step, uint32_t n,
+                               uint8_t *cb, uint8_t *cr) {
+    if (n_rows != 2 || step != 2) {
+        jc_avx2.rgb_to_cbcr(rows, n_rows, step, n, cb, cr);
+        return;
+    }
+    const __m512i ones = _mm512_set1_epi8(1);
+    const __m512i offset = _mm512_set1_epi32((128 << 18) + (1 << 17) - 1);
+    const __m512i half = _mm512_set1_epi32(pair(16384, 16384)); /* 32768 x = 16384 x + 16384 x */
+    const __m512i to_cb = _mm512_mask_blend_epi64(0xF0, _mm512_set1_epi32(pair(-11059, -21709)), half);
+    const __m512i to_cr = _mm512_mask_blend_epi64(0xF0, _mm512_set1_epi32(pair(-27439, -5329)), half);
+    const uint8_t *top = rows[0], *bottom = rows[1];
+    for (; n; n -= 8, top += RGB16, bottom += RGB16, cb += JC_BLOCK, cr += JC_BLOCK) {
+        __m512i a = _mm512_permutexvar_epi8(load(group_order), load_16_pixels(top));
+        __m512i b = _mm512_permutexvar_epi8(load(group_order), load_16_pixels(bottom));
+        __m512i sums = _mm512_add_epi16(_mm512_maddubs_epi16(a, ones), _mm512_maddubs_epi16(b, ones));
+        __m512i blue = _mm512_madd_epi16(_mm512_permutexvar_epi16(load(cb_order), sums), to_cb);
+        __m512i red = _mm512_madd_epi16(_mm512_permutexvar_epi16(load(cr_order), sums), to_cr);
+        __m512i both = _mm512_srai_epi32(_mm512_add_epi32(fold(blue, red), offset), 18);
+        __m128i samples = _mm512_cvtepi32_epi8(both);
+        _mm_storel_epi64((void *)cb, samples);
+        _mm_storel_epi64((void *)cr, _mm_unpackhi_epi64(samples, samples));
+    }
+}
+
+int jc_avx512_available(void) {
+    return jc_avx2_available() && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+
+jc_kernels jc_avx512;
+
+void jc_avx512_init(void) {
+    /* Where a packed result comes to lie: 32-bit lanes hold columns 2t | 2t+1, and the pack
+     * instructions work on 128-bit lanes, here number 2 (column & 1) + (row >> 2). */
+    for (int k = 0; k < 64; k++) {
+        int u = jc_natural[k] & 7, v = jc_natural[k] >> 3, t = u >> 1;
+        int lane = (u & 1) * 2 + (v >> 2);
+        to_zigzag[k] = (uint16_t)((t >> 1) * 32 + lane * 8 + (t & 1) * 4 + (v & 3));
+    }
+    for (int rotation = 0; rotation < 4; rotation++)
+        for (int i = 0; i < 8; i++)
+            for (int j = 0; j < 8; j++)
+                unrotate[rotation][jc_rotation[rotation][i * 8 + j]] =
+                    (uint8_t)(((j & 1) * 2 + (i >> 2)) * 16 + (j >> 1) * 4 + (i & 3));
+    color_init();
+    jc_avx2_init();
+    jc_avx512 = jc_avx2;
+    jc_avx512.name = "avx512";
+    jc_avx512.rgb_to_y = rgb_to_y;
+    jc_avx512.rgb_to_cbcr = rgb_to_cbcr;
+    jc_avx512.forward_order = jc_identity;
+    jc_avx512.forward_block = forward_block;
+    jc_avx512.tokenize = tokenize;
+    jc_avx512.inverse_block = inverse_block;
+}
+
+#endif

@@ -1,0 +1,290 @@
+/* The native core of jpegcrypt: shared types, and what each stage offers the others.
+ *
+ *   encode:  color.c -> block.c -> huffman_encode.c            (driven by encode.c)
+ *   decode:  huffman_decode.c -> block.c -> color.c            (driven by decode.c)
+ *
+ * Samples live in planes of tiles: one 8x8 block is 64 consecutive bytes, so a block is found
+ * by one address and the permutation moves whole cache lines. Keys never come here: a plan is
+ * an array of records and a permutation.
+ *
+ * Clause numbers are those of ITU-T T.81. */
+#ifndef JPEGCRYPT_H
+#define JPEGCRYPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    JC_BLOCK = 64,              /* samples or coefficients of a block */
+    JC_MAX_COMPONENTS = 3,
+    JC_RECORD = 16,             /* bytes of a plan record: 9 matrix indices, rotation, 6 unused */
+    JC_BATCH = 16,              /* MCUs worked on together, so that their data stays in L1 */
+    JC_CACHE_LINE = 64,         /* a tile fills one */
+    JC_PREFETCH = 12,           /* blocks that the permutation is looked up ahead */
+    JC_SLACK = 32,              /* elements that wide stores may touch beyond what they write */
+};
+
+typedef enum {
+    JC_OK = 0,
+    JC_NO_MEMORY,
+    JC_TRUNCATED,      /* the entropy-coded data ended before the last block */
+    JC_BAD_CODE,       /* a bit sequence that is no code of the table in force */
+    JC_BAD_RUN,        /* a run that leaves the spectral band */
+    JC_BAD_RESTART,    /* restart markers do not follow the restart interval */
+    JC_BAD_REFINEMENT, /* a refinement scan (G.1.2.3) brings a value of more than one bit */
+    JC_BAD_TABLE,      /* a table given to the encoder lacks a code it needs */
+} jc_status;
+
+/* Figure A.6: zig-zag position -> index in natural (row after row) order, and in transposed
+ * (column after column) order. */
+extern const uint8_t jc_natural[64], jc_transposed[64], jc_identity[64];
+
+/* ---- Frame: the geometry of A.1.1 and A.2.4 ---- */
+
+typedef struct {
+    int h, v;                      /* sampling factors */
+    uint32_t samples_w, samples_h; /* x_i, y_i of A.1.1 */
+    uint32_t blocks_w, blocks_h;   /* blocks with at least one real sample; MCU padding not counted */
+} jc_component;
+
+typedef struct {
+    uint32_t width, height;
+    int n_components;
+    int h_max, v_max;
+    uint32_t mcus_w, mcus_h; /* MCUs of a scan that interleaves several components */
+    jc_component component[JC_MAX_COMPONENTS];
+} jc_frame;
+
+void jc_frame_geometry(jc_frame *frame); /* fills in what follows from size and factors */
+size_t jc_component_blocks(const jc_frame *frame, int c);
+
+/* ---- Plan: what the key decided ---- */
+
+typedef struct {
+    const uint8_t *records;      /* [blocks][JC_RECORD], raster order of the written picture */
+    const uint32_t *permutation; /* block o of the written picture holds block permutation[o] */
+} jc_plan;                       /* both NULL: no key */
+
+/* A bank of orthonormal 8x8 matrices M in Q14, each packed twice for pair products. */
+typedef struct {
+    const int16_t (*forward)[4][8][2]; /* [matrix][p][k][e] = M[k][2p+e] */
+    const int16_t (*inverse)[4][8][2]; /* [matrix][p][i][e] = M[2p+e][i] */
+    uint32_t mask;                     /* number of matrices - 1, a power of two minus one */
+} jc_bank;
+
+typedef struct {
+    uint16_t natural[64], transposed[64]; /* the steps, in the orders of the inverse kernels */
+    uint16_t bias[64], reciprocal[64], scale[64]; /* exact division, see jc_quantizer_init */
+} jc_quantizer;
+
+/* Coefficients crowd towards zero, so the middle of a quantization step lies beyond its mean.
+ * Decryption puts AC values of components at full resolution 1/16 of a step nearer to zero. (Where
+ * chroma is subsampled, its loss of contrast outweighs the gain.) */
+extern const int16_t jc_shrink_ac[64], jc_shrink_none[64]; /* transposed order */
+
+/* `forward_order` is that of the kernels in use. */
+void jc_quantizer_init(jc_quantizer *quantizer, const uint16_t natural[64],
+                       const uint8_t forward_order[64]);
+
+static inline uint8_t jc_clamp(int32_t sample) {
+    return (uint8_t)(sample < 0 ? 0 : sample > 255 ? 255 : sample);
+}
+
+/* The first place in a cache line, at or behind `p`. */
+static inline uint8_t *jc_align(uint8_t *p) {
+    return (uint8_t *)(((uintptr_t)p + JC_CACHE_LINE - 1) & ~(uintptr_t)(JC_CACHE_LINE - 1));
+}
+
+/* ---- Growing buffers: reserved a batch ahead, never a byte at a time ---- */
+
+typedef struct {
+    uint8_t *data;
+    size_t size, capacity;
+} jc_buffer;
+
+jc_status jc_reserve(jc_buffer *buffer, size_t more);
+void jc_use_large_pages(void *p, size_t size); /* a hint for what is touched here and there */
+void jc_free(jc_buffer *buffer);
+
+/* ---- huffman_encode.c ---- */
+
+/* A DHT table: BITS and HUFFVAL of B.2.4.2. */
+typedef struct {
+    uint8_t bits[17]; /* bits[n]: codes of length n, n = 1..16 */
+    uint8_t values[256];
+    int n_values;
+} jc_huffman_table;
+
+/* A token is one code with its additional bits, before there are tables:
+ * bits 0-15 the additional bits, 16-23 the symbol, 24 set for DC, 25 set for the second table. */
+enum { JC_TOKEN_DC = 1 << 24, JC_TOKEN_CHROMA = 1 << 25, JC_TOKEN_TABLES = 4 };
+
+/* [table][symbol] = (code << additional bits) << 5 | total length; 0: the symbol has no code. */
+typedef uint32_t jc_emit_table[JC_TOKEN_TABLES][256];
+
+/* Returns 0 if the table makes no prefix code; `complete` also asks for a code for each symbol that
+ * a picture of 8 bits may need (Tables F.1 and F.2). */
+int jc_emit_table_init(jc_emit_table table, int which, const jc_huffman_table *huffman,
+                       int complete);
+void jc_huffman_optimize(const uint32_t histogram[256], jc_huffman_table *huffman);
+
+typedef struct {
+    uint64_t accumulator; /* only its low `pending` bits are still to be written */
+    int pending;          /* 0..7 */
+} jc_bit_writer;
+
+uint8_t *jc_emit_flush(jc_bit_writer *writer, uint8_t *out); /* pads with 1-bits (F.1.2.3) */
+
+/* ---- huffman_decode.c ---- */
+
+enum { JC_LOOKUP_BITS = 10 };
+
+typedef struct {
+    uint32_t lookup[1 << JC_LOOKUP_BITS]; /* run and value at once: see huffman_decode.h */
+    uint16_t symbol[1 << JC_LOOKUP_BITS]; /* length << 8 | symbol, 0: a longer code */
+    uint32_t code_end[17];                /* codes of length n end here, left-aligned in 16 bits */
+    int32_t offset[17];                   /* index into values = offset[n] + code */
+    uint8_t values[256];
+} jc_huffman_decoder;
+
+/* Returns 0 if the table makes no prefix code, or has a DC category above 15. */
+int jc_huffman_decoder_init(jc_huffman_decoder *decoder, const jc_huffman_table *huffman, int is_dc);
+
+/* Entropy-coded data of a scan without stuffing and restart markers. A block takes at most
+ * 64 * (16 + 15) bits, so a decoder that looks at its position after each block never reads more
+ * than JC_READ_AHEAD bytes past the end. */
+enum { JC_READ_AHEAD = 512 };
+typedef struct {
+    uint8_t *data; /* `size` bytes, then JC_READ_AHEAD zeros */
+    size_t size;
+    size_t *ends; /* where restart interval i ends */
+    size_t n_intervals;
+    size_t source_start, source_end; /* in the file; the end is a marker or the end of the file */
+    int restarts_in_order;           /* RST0, RST1, ... RST7, RST0, ... (E.1.2) */
+} jc_entropy;
+
+jc_status jc_unstuff(const uint8_t *file, size_t size, size_t start, jc_entropy *out);
+void jc_entropy_free(jc_entropy *entropy);
+/* Offset in the file of byte `position` of entropy->data. */
+size_t jc_source_offset(const jc_entropy *entropy, const uint8_t *file, size_t position);
+
+typedef struct {
+    const jc_frame *frame;
+    int n_components;                 /* of this scan */
+    int component[JC_MAX_COMPONENTS]; /* index into frame->component */
+    const jc_huffman_decoder *dc[JC_MAX_COMPONENTS], *ac[JC_MAX_COMPONENTS];
+    int spectral_start, spectral_end, high, low; /* Ss, Se, Ah, Al */
+    uint32_t restart_interval;
+    const jc_entropy *entropy;
+} jc_scan;
+
+/* Bits of one restart interval, left-aligned. */
+typedef struct {
+    uint64_t bits;
+    int count; /* of valid bits */
+    const uint8_t *next, *end;
+    uint32_t dc_prediction[JC_MAX_COMPONENTS]; /* unsigned: hostile sums wrap */
+    uint32_t eob_run;
+} jc_reader;
+
+/* ---- Kernels: one table of functions per instruction set ---- */
+
+typedef struct {
+    const char *name;
+    /* Pixels to a row of a plane: n samples, a multiple of 8; each group of 8 lies JC_BLOCK bytes
+     * behind the one before. Chroma is the mean of n_rows x step pixels. */
+    void (*rgb_to_y)(const uint8_t *rgb, uint32_t n, uint8_t *y);
+    void (*rgb_to_cbcr)(const uint8_t *const *rows, int n_rows, int step, uint32_t n, uint8_t *cb,
+                        uint8_t *cr);
+    void (*ycc_to_rgb)(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint32_t n,
+                       uint8_t *rgb);
+    /* Triangle filter from n samples to 2n; row[-1] and row[n] are read too. Up to JC_SLACK samples
+     * more may be read and written. */
+    void (*widen)(const uint16_t *row, uint32_t n, int left_bias, int right_bias, int shift,
+                  uint8_t *out);
+    /* Where forward_block puts the coefficient of each zig-zag position. */
+    const uint8_t *forward_order;
+    /* Rotates, transforms and quantizes a tile; returns the mask of non-zeros, bit k for zig-zag
+     * position k. */
+    uint64_t (*forward_block)(const uint8_t *tile, const uint8_t *record, const jc_bank *bank,
+                              const jc_quantizer *quantizer, int16_t *block);
+    /* Appends the tokens of a block; `values` gets the non-zeros in zig-zag order, little-endian.
+     * Up to JC_SLACK tokens and values more than that may be touched. */
+    uint32_t *(*tokenize)(const int16_t *block, uint64_t nonzero, int *dc_prediction,
+                          uint32_t table_bits, uint32_t *tokens, uint8_t *values);
+    /* The inverse, from transposed order into a tile. `shrink` is 1 where a coefficient is moved
+     * towards zero, else 0; see jc_shrink. */
+    void (*inverse_block)(const int16_t *transposed, const uint8_t *record, const jc_bank *bank,
+                          const jc_quantizer *quantizer, const int16_t *shrink, uint8_t *tile);
+    /* The inverse DCT of libjpeg, bit for bit: what every viewer shows. From natural order. */
+    void (*inverse_dct)(const int16_t *natural, const jc_quantizer *quantizer, uint8_t *tile);
+    uint8_t *(*emit)(jc_bit_writer *writer, const uint32_t *tokens, size_t n,
+                     const jc_emit_table table, uint8_t *out);
+    jc_status (*decode_block)(jc_reader *reader, const jc_scan *scan, int i, const uint8_t *order,
+                              int16_t *block, uint8_t **values, uint64_t *nonzero);
+    /* Copies bytes and puts a zero after each 0xFF (F.1.2.3); returns the new end. */
+    uint8_t *(*stuff)(const uint8_t *source, size_t n, uint8_t *target);
+} jc_kernels;
+
+extern const jc_kernels jc_portable;
+const jc_kernels *jc_dispatch(const char *forced); /* NULL if `forced` is unknown or lacking here */
+
+/* A scan into arrays [blocks_h][blocks_w][64] in natural order, zeroed before the first one.
+ * On failure `position` is where in entropy->data. */
+jc_status jc_decode_sequential(const jc_kernels *k, const jc_scan *scan,
+                               int16_t *const *coefficients, size_t *position);
+jc_status jc_decode_progressive(const jc_scan *scan, int16_t *const *coefficients,
+                                size_t *position); /* Annex G */
+
+/* ---- color.c ---- */
+
+jc_status jc_image_to_planes(const jc_kernels *k, const jc_frame *frame, const uint8_t *image,
+                             ptrdiff_t row_stride, uint8_t *const *planes);
+jc_status jc_planes_to_image(const jc_kernels *k, const jc_frame *frame, int is_rgb,
+                             const uint8_t *const *planes, uint8_t *image);
+
+/* ---- encode.c ---- */
+
+typedef struct {
+    const jc_kernels *kernels;
+    const jc_frame *frame;
+    const jc_bank *bank;
+    const jc_quantizer *quantizer[JC_MAX_COMPONENTS];
+    jc_plan plan[JC_MAX_COMPONENTS];
+    uint32_t restart_interval; /* MCUs, 0: none */
+    int optimize;              /* make tables for this picture, else use `tables` as given */
+    int want_message;          /* collect what the tag authenticates */
+} jc_encoder;
+
+typedef struct {
+    jc_huffman_table tables[JC_TOKEN_TABLES]; /* in or out, see jc_encoder.optimize */
+    jc_buffer scan;                           /* the entropy-coded data with restart markers */
+    jc_buffer message;
+} jc_encoded;
+
+jc_status jc_encode(const jc_encoder *encoder, const uint8_t *image, ptrdiff_t row_stride,
+                    jc_encoded *out);
+
+/* What the tag authenticates of one block: a little-endian mask of the non-zero zig-zag
+ * positions, then those values as little-endian int16. */
+enum { JC_MAX_MESSAGE = 8 + 2 * (64 + JC_SLACK) };
+
+/* ---- decode.c ---- */
+
+typedef struct {
+    const jc_kernels *kernels;
+    const jc_frame *frame;
+    const jc_bank *bank; /* NULL: no key, plain inverse DCT */
+    const jc_quantizer *quantizer[JC_MAX_COMPONENTS];
+    jc_plan plan[JC_MAX_COMPONENTS];
+    uint8_t *planes[JC_MAX_COMPONENTS]; /* tiles, out */
+    size_t blocks[JC_MAX_COMPONENTS];   /* of each plane */
+    jc_buffer *message;                 /* NULL: not wanted */
+} jc_decoder;
+
+/* A sequential scan of all components straight into tiles, without a coefficient image. */
+jc_status jc_decode_to_planes(const jc_decoder *decoder, const jc_scan *scan, size_t *position);
+/* The same from coefficient arrays, for files of several or progressive scans. */
+jc_status jc_coefficients_to_planes(const jc_decoder *decoder, const int16_t *const *coefficients);
+
+#endif

@@ -1,0 +1,1 @@
+"""One file, one published scheme; the file's name is the scheme's id everywhere."""

@@ -1,0 +1,338 @@
+"""The command on a folder tree: names, resuming, bad files, and folders that must not meet."""
+
+import itertools
+import os
+import shutil
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+from jpegcrypt import Key, decrypt, inspect
+from jpegcrypt.cli.conversion import cipher_name, plain_name
+from jpegcrypt.images import FORMATS
+from transcripts import check_transcript, jpegcrypt, tree
+
+DATA = Path(skimage.__file__).parent / "data"
+
+
+@pytest.fixture
+def photos(folder):
+    """A tree with what such trees hold."""
+    Path("photos/summer/lake").mkdir(parents=True)
+    Path("photos/empty").mkdir()
+    shutil.copy(DATA / "rocket.jpg", "photos/rocket.jpg")
+    shutil.copy(DATA / "coffee.png", "photos/summer/a.png")
+    shutil.copy(DATA / "rocket.jpg", "photos/summer/a.jpg")
+    shutil.copy(DATA / "camera.png", "photos/summer/lake/CAMERA.PNG")
+    shutil.copy(DATA / "coffee.png", "photos/summer/lake/misnamed.jpeg")
+    Path("photos/notes.txt").write_text("hello, world")
+    Path("photos/summer/0123.jpegcrypt-tmp").write_bytes(b"\xff\xd8 left behind")
+    return Path("photos")
+
+
+NOISE = [
+    "rocket.jpg",
+    "summer/a.jpg",
+    "summer/a.png.jpg",
+    "summer/lake/CAMERA.PNG.jpg",
+    "summer/lake/misnamed.jpeg",
+]
+
+
+def test_there_and_back(photos):
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: 5 encrypted, 1 no picture
+        $ jpegcrypt decrypt noise again --key album.key
+        jpegcrypt: 5 decrypted
+        $ jpegcrypt decrypt noise jpegs --key album.key --format jpg --jobs 1
+        jpegcrypt: 5 decrypted
+    """)
+    assert tree("noise") == NOISE
+    assert tree("again") == [
+        "rocket.jpg.png",
+        "summer/a.jpg.png",
+        "summer/a.png",
+        "summer/lake/CAMERA.PNG",
+        "summer/lake/misnamed.jpeg.png",
+    ]
+    assert tree("jpegs") == NOISE
+    assert not Path("noise/empty").exists()
+    with Image.open("again/summer/lake/CAMERA.PNG") as image, Image.open(DATA / "camera.png") as a:
+        assert image.mode == "L"
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(a)).mean() < 4
+
+
+def test_going_on_where_it_stopped(photos):
+    jpegcrypt("encrypt photos noise --key album.key")
+    before = {name: Path("noise", name).read_bytes() for name in NOISE}
+    Path("noise/summer/a.jpg").unlink()
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: 1 encrypted, 4 there already, 1 no picture
+    """)
+    for name in NOISE:
+        assert (Path("noise", name).read_bytes() == before[name]) == (name != "summer/a.jpg")
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key --overwrite
+        jpegcrypt: 5 encrypted, 1 no picture
+    """)
+    assert all(Path("noise", name).read_bytes() != before[name] for name in NOISE)
+
+
+def test_bad_files_are_listed_at_the_end(photos):
+    Path("photos/empty.jpg").touch()
+    Path("photos/summer/cut.png").write_bytes((DATA / "coffee.png").read_bytes()[:9000])
+    shutil.copy(DATA / "horse.png", "photos/summer/horse.png")
+    shutil.copy(DATA / "horse.png", "photos/summer/two.png")
+    Path("photos/broken.png").symlink_to("nowhere")
+    os.mkfifo("photos/pipe.jpg")
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: photos/broken.png: no such file or directory
+        jpegcrypt: photos/empty.jpg: found an empty file, expected an image that Pillow reads
+        jpegcrypt: photos/summer/cut.png: a broken PNG file: image file is truncated
+        jpegcrypt: photos/summer/horse.png: the picture is transparent in places, a JPEG cannot be
+        hint: give a background, such as white
+        jpegcrypt: photos/summer/two.png: the picture is transparent in places, a JPEG cannot be
+        jpegcrypt: 5 encrypted, 1 no picture, 5 failed
+        [1]
+    """)
+    assert tree("noise") == NOISE
+
+
+def test_bad_files_to_decrypt(photos):
+    jpegcrypt("encrypt photos noise --key album.key")
+    jpegcrypt("keygen other.key")
+    jpegcrypt("encrypt coffee.png noise/other.jpg --key other.key")
+    shutil.copy(DATA / "rocket.jpg", "noise/plain.jpg")
+    Path("noise/cut.jpg").write_bytes(Path("noise/rocket.jpg").read_bytes()[:-50])
+    Path("noise/empty.jpg").touch()
+    Path("noise/notes.txt").write_text("hello, world")
+    check_transcript("""
+        $ jpegcrypt decrypt noise again --key album.key
+        jpegcrypt: noise/cut.jpg: <...> at byte <...>
+        hint: the file is cut short
+        jpegcrypt: noise/empty.jpg: found an empty file, expected a JPEG at byte 0
+        jpegcrypt: noise/other.jpg: the file was encrypted with key <hex>, the key given is <hex>
+        jpegcrypt: noise/plain.jpg: an ordinary JPEG: no jpegcrypt header among its segments
+        hint: <...>
+        jpegcrypt: 5 decrypted, 1 no picture, 4 failed
+        [1]
+    """)
+    assert len(tree("again")) == 5
+
+
+def test_links(photos):
+    Path("photos/summer/loop").symlink_to("..")
+    Path("photos/linked").symlink_to("summer")
+    Path("photos/copy.jpg").symlink_to("rocket.jpg")
+    jpegcrypt("encrypt photos noise --key album.key")
+    assert tree("noise") == ["copy.jpg", *NOISE]
+    assert not Path("noise/copy.jpg").is_symlink()
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_jobs(photos, monkeypatch, jobs):
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def encrypt_picture(data, key, **options):
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        threading.Event().wait(0.02)
+        with lock:
+            busy -= 1
+        return data
+
+    monkeypatch.setattr("jpegcrypt.cli.conversion.encrypt_picture", encrypt_picture)
+    jpegcrypt(f"encrypt photos noise --key album.key --jobs {jobs}")
+    assert most <= jobs
+    assert jobs == 1 or most > 1
+
+
+def test_options_reach_every_file(photos):
+    jpegcrypt("encrypt photos noise --key album.key --bank signs256 --quality 20")
+    for name in NOISE:
+        data = Path("noise", name).read_bytes()
+        assert inspect(data).bank == "signs256"
+        assert decrypt(data, Key.load("album.key")).ndim in (2, 3)
+    nonces = {inspect(Path("noise", name).read_bytes()).nonce for name in NOISE}
+    assert len(nonces) == len(NOISE)
+
+
+# --- folders that must not meet -------------------------------------------------------------------
+
+
+def test_the_source_is_left_alone(photos):
+    before = {name: Path("photos", name).read_bytes() for name in tree("photos")}
+    Path("photos/summer/inside").mkdir()
+    Path("alias").symlink_to("photos")
+    Path("mixed").mkdir()
+    Path("mixed/summer").symlink_to("../photos/summer")
+    Path("file").touch()
+    check_transcript("""
+        $ jpegcrypt encrypt photos photos --key album.key --overwrite
+        jpegcrypt: photos: source and target are the same folder
+        hint: write to a folder beside it
+        [1]
+        $ jpegcrypt encrypt photos photos/summer/inside --key album.key --overwrite
+        jpegcrypt: photos/summer/inside: lies in photos
+        hint: write to a folder beside it
+        [1]
+        $ jpegcrypt encrypt photos/ ./summer/../photos/new --key album.key --overwrite
+        jpegcrypt: photos/new: lies in photos/
+        hint: write to a folder beside it
+        [1]
+        $ jpegcrypt encrypt photos alias/new --key album.key --overwrite
+        jpegcrypt: alias/new: lies in photos
+        hint: write to a folder beside it
+        [1]
+        $ jpegcrypt encrypt alias photos --key album.key --overwrite
+        jpegcrypt: photos: source and target are the same folder
+        hint: write to a folder beside it
+        [1]
+        $ jpegcrypt encrypt photos mixed --key album.key --overwrite
+        jpegcrypt: mixed/summer: lies in photos
+        hint: write to a folder beside it
+        [1]
+        $ jpegcrypt encrypt photos file --key album.key --overwrite
+        jpegcrypt: file: is no folder, but photos is
+        hint: name a folder
+        [1]
+        $ jpegcrypt encrypt photos - --key album.key
+        jpegcrypt: -: is no folder, but photos is
+        hint: name a folder
+        [1]
+    """)
+    assert before == {name: Path("photos", name).read_bytes() for name in tree("photos")}
+    assert tree("mixed") == []
+
+
+def test_a_folder_beside_or_above(photos):
+    assert jpegcrypt("encrypt photos photos-noise --key album.key").exit_code == 0
+    assert jpegcrypt("encrypt photos/summer . --key album.key").exit_code == 0
+    assert Path("a.png.jpg").exists()
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_two_sources_of_one_name(photos):
+    shutil.copy("photos/rocket.jpg", "photos/summer/a.png.jpg")
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: photos/summer/a.png.jpg: would become noise/summer/a.png.jpg, as <...>a.png does
+        jpegcrypt: 5 encrypted, 1 no picture, 1 failed
+        [1]
+    """)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+def test_names_do_not_meet(suffix):
+    """What stands in a folder as different names stays different, there and back."""
+    names = [f"a{end}" for end in ("", *FORMATS, ".gif", ".JPG", ".x.png", ".x.jpg")]
+    ciphers = [cipher_name(name) for name in names if name != "a"]
+    assert len(set(ciphers)) == len(ciphers)
+    plains = [plain_name(name, suffix) for name in ciphers]
+    assert len(set(plains)) == len(plains)
+    assert all(FORMATS[os.path.splitext(name)[1].lower()] == FORMATS[suffix] for name in plains)
+    for name, plain in zip(names[1:], plains, strict=True):
+        if name.endswith(suffix):
+            assert plain == name
+
+
+def test_a_name_of_any_bytes(folder):
+    Path("photos").mkdir()
+    for name in ("ä ö.png", "-x.png", "new\nline.png", os.fsdecode(b"latin-\xfc.png")):
+        shutil.copy("coffee.png", Path("photos", name))
+    result = jpegcrypt("encrypt photos noise --key album.key")
+    assert result.output == "jpegcrypt: 4 encrypted\n"
+    Path("photos", os.fsdecode(b"empty\n\xfc.png")).touch()
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: photos/empty\\n\\udcfc.png: found an empty file, expected <...>
+        jpegcrypt: 0 encrypted, 4 there already, 1 failed
+        [1]
+    """)
+
+
+# --- what stops the machine -----------------------------------------------------------------------
+
+
+def test_a_full_disk_ends_it(photos, monkeypatch):
+    count = itertools.count()
+
+    def fsync(_):
+        if next(count) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key --jobs 1
+        jpegcrypt: noise/<...>: no space left on device
+        hint: make room: the same command goes on where it stopped
+        [1]
+        $ jpegcrypt encrypt photos noise --key album.key --jobs 1
+        jpegcrypt: <...> encrypted, <...> there already, 1 no picture
+    """)
+    assert tree("noise") == NOISE
+
+
+def test_an_interrupt_ends_it(photos, monkeypatch):
+    count, result = itertools.count(), Future.result
+
+    def interrupted(self):
+        if next(count) == 2:
+            raise KeyboardInterrupt
+        return result(self)
+
+    monkeypatch.setattr(Future, "result", interrupted)
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key --jobs 1
+        jpegcrypt: interrupted, 1 of 6 encrypted
+        hint: the same command goes on where it stopped
+        [130]
+    """)
+    assert set(tree("noise")) <= set(NOISE)
+
+
+def test_a_fault_of_ours_is_a_failure_of_one_file(photos, monkeypatch):
+    from jpegcrypt.files import encrypt_picture
+
+    def faulty(data, key, **options):
+        if len(data) == Path("photos/summer/a.png").stat().st_size:
+            return 1 / 0
+        return encrypt_picture(data, key, **options)
+
+    monkeypatch.setattr("jpegcrypt.cli.conversion.encrypt_picture", faulty)
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: photos/summer/a.png: ZeroDivisionError: division by zero
+        jpegcrypt: photos/summer/lake/misnamed.jpeg: ZeroDivisionError: division by zero
+        jpegcrypt: 3 encrypted, 1 no picture, 2 failed
+        [1]
+    """)
+
+
+def test_no_permission(photos):
+    Path("photos/rocket.jpg").chmod(0)
+    if os.access("photos/rocket.jpg", os.R_OK):
+        pytest.skip("this user may do it all")
+    Path("photos/summer/lake").chmod(0)
+    try:
+        check_transcript("""
+            $ jpegcrypt encrypt photos noise --key album.key
+            jpegcrypt: photos/summer/lake: permission denied
+            jpegcrypt: photos/rocket.jpg: permission denied
+            jpegcrypt: 2 encrypted, 1 no picture, 2 failed
+            [1]
+        """)
+    finally:
+        Path("photos/summer/lake").chmod(0o700)

@@ -1,0 +1,118 @@
+"""The same picture, key and nonce give the same bytes: in any thread, process and environment."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from checks import KEY, NONCE, SAMPLINGS, photo
+from jpegcrypt import _core, decrypt, encode, encrypt
+from jpegcrypt.cipher.bank import BANKS
+
+IMAGE = photo("coffee.png")[40:141, 60:213]
+
+# Prints a digest of files made and of pixels decrypted.
+PROGRAM = """
+import hashlib, sys
+import numpy as np
+from jpegcrypt import Key, decrypt, encode, encrypt
+y, x, c = np.indices((75, 101, 3))
+image = ((x * y // 3 + 40 * c) % 256).astype(np.uint8)
+key, digest = Key(bytes(range(32))), hashlib.sha256()
+for bank in ("givens128", "authors16", "signs256"):
+    for subsampling in ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1"):
+        for effort in ("fast", "default"):
+            for quality in (40, 100):
+                kind = dict(subsampling=subsampling, effort=effort, quality=quality)
+                data = encrypt(image, key, bank=bank, nonce=bytes(16), **kind)
+                digest.update(data + encode(image, **kind) + decrypt(data, key).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def run(**environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def settings():
+    for bank in BANKS:
+        for subsampling in SAMPLINGS:
+            for effort in ("fast", "default"):
+                yield {"bank": bank, "subsampling": subsampling, "effort": effort}
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_again():
+    for kind in settings():
+        first = encrypt(IMAGE, KEY, nonce=NONCE, **kind)
+        assert encrypt(IMAGE.copy(), KEY, nonce=NONCE, **kind) == first
+        assert np.array_equal(decrypt(first, KEY), decrypt(first, KEY))
+
+
+def test_threads():
+    """Eight threads at once, each with all settings, as one alone."""
+
+    def work(_: int) -> list[str]:
+        found = []
+        for kind in settings():
+            data = encrypt(IMAGE, KEY, nonce=NONCE, **kind)
+            found += [digest(data), digest(decrypt(data, KEY).tobytes())]
+            del kind["bank"]
+            found.append(digest(encode(IMAGE, **kind)))
+        return found
+
+    alone = work(0)
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(work, range(8))) == [alone] * 8
+
+
+def test_processes_and_environments():
+    """Neither hash randomization, nor locale, nor float environment has a say."""
+    first = run()
+    assert len(first) == 64
+    for environment in (
+        {"PYTHONHASHSEED": "1"},
+        {"LC_ALL": "C", "LANG": "de_DE.UTF-8"},
+        {"OMP_NUM_THREADS": "1", "PYTHONOPTIMIZE": "2"},
+    ):
+        assert run(**environment) == first
+
+
+LEVELS = ("portable", "sse4", "avx2", "avx512", "neon")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_instruction_sets(level):
+    """Every level this processor has gives the bytes of the one in use."""
+    try:
+        forced = run(JPEGCRYPT_SIMD=level)
+    except subprocess.CalledProcessError as error:
+        assert f"JPEGCRYPT_SIMD='{level}'" in error.stderr
+        pytest.skip(f"no {level} here")
+    assert forced == run()
+
+
+def test_the_level_in_use_has_a_name():
+    assert _core.simd_level() in LEVELS
+
+
+def test_an_unknown_level_is_refused():
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        run(JPEGCRYPT_SIMD="abacus")
+    assert "JPEGCRYPT_SIMD='abacus': this build or processor has no such level" in (
+        caught.value.stderr
+    )

@@ -1,0 +1,106 @@
+"""The speed benchmark measures what it says, and finds a regression."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+pytest.importorskip("skimage", reason="scikit-image is not installed; the dev extra has it")
+
+from benchmarks import speed
+from benchmarks.photographs import mosaic
+
+
+@pytest.fixture(scope="module")
+def timings() -> list[speed.Timing]:
+    return speed.measure({"small": (64, 48), "wide": (96, 32)}, seconds=0.1)
+
+
+def test_every_operation_is_timed_on_every_picture(timings: list[speed.Timing]) -> None:
+    names = {speed.SAVE, speed.SAVE_OPTIMIZED, speed.LOAD, *speed.OURS}
+    for size in ("small", "wide"):
+        assert names <= {timing.operation for timing in timings if timing.size == size}
+    for timing in timings:
+        assert timing.runs >= 5
+        assert 0 < timing.min_ms <= timing.median_ms
+
+
+def test_a_ratio_is_the_time_of_the_rival_over_ours(timings: list[speed.Timing]) -> None:
+    times = {(timing.size, timing.operation): timing for timing in timings}
+    for timing in timings:
+        rival = (speed.OURS | speed.RIVALS).get(timing.operation)
+        assert timing.rival == rival
+        if rival is None:
+            assert timing.ratio_of_minima is timing.median_ratio is None
+        else:
+            other = times[timing.size, rival]
+            ratio = other.min_ms / timing.min_ms
+            assert timing.ratio_of_minima == pytest.approx(ratio, rel=0.01)
+
+
+def test_a_summary() -> None:
+    times = {("s", "encode"): [0.001, 0.002, 0.004], ("s", speed.SAVE): [0.003, 0.002, 0.012]}
+    timing = speed.summary(times, "s", "encode", speed.SAVE)
+    assert (timing.runs, timing.min_ms, timing.median_ms) == (3, 1, 2)
+    assert timing.ratio_of_minima == 2
+    assert timing.median_ratio == 3  # of 3, 1, 3: each round by itself
+
+
+def test_what_is_timed_gives_pictures() -> None:
+    picture = mosaic(48, 32)
+    calls = speed.operations(picture)
+    for name in ("encrypt", "encrypt, fast", "encode", "encode, fast", speed.SAVE):
+        file = calls[name]()
+        assert isinstance(file, bytes)
+        assert file.startswith(b"\xff\xd8")
+    for name in ("decrypt", "decode"):
+        found = calls[name]()
+        assert isinstance(found, np.ndarray)
+        assert found.shape == picture.shape
+        assert np.abs(found.astype(int) - picture).mean() < 10
+
+
+def test_mosaics_repeat_no_part() -> None:
+    picture = mosaic(300, 200, tile=64)
+    assert picture.shape == (200, 300, 3)
+    np.testing.assert_array_equal(picture, mosaic(300, 200, tile=64))
+    parts = [picture[y : y + 64, x : x + 64] for y in (0, 64, 128) for x in (0, 64, 128, 192)]
+    assert len({part.tobytes() for part in parts}) == len(parts)
+
+
+def test_a_regression_is_found(timings: list[speed.Timing]) -> None:
+    committed = json.loads(json.dumps(speed.report(timings)))
+    console = Console(quiet=True)
+    assert speed.check(timings, committed, 0.25, console) == 0
+    better = copy.deepcopy(committed)
+    row = next(row for row in better["timings"] if row["operation"] == "encrypt")
+    row["ratio_of_minima"] *= 1.5
+    assert speed.regressions(timings, better, 0.25) == []
+    row["median_ratio"] *= 1.2
+    assert speed.regressions(timings, better, 0.25) == []
+    row["median_ratio"] *= 1.2
+    (line,) = speed.regressions(timings, better, 0.25)
+    assert line.startswith("encrypt on small: ")
+    assert speed.check(timings, better, 0.25, console) == 1
+    assert speed.check(timings, committed | {"simd": "abacus"}, 0.25, console) == 2
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = tmp_path / "speed.json"
+    arguments = ["--quick", "--sizes", "192x128", "--json", str(result)]
+    assert speed.main(arguments) == 0
+    stored = json.loads(result.read_text())
+    assert {"machine", "cpu", "simd", "versions", "timings"} <= stored.keys()
+    assert {row["size"] for row in stored["timings"]} == {"192x128"}
+    assert "decrypt" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        speed.main(["--sizes", "1x1"])
+
+
+def test_the_committed_result_covers_all_sizes() -> None:
+    committed = json.loads(speed.RESULT.read_text("utf-8"))
+    rows = {(row["size"], row["operation"]) for row in committed["timings"]}
+    assert {(size, name) for size in speed.SIZES for name in speed.OURS} <= rows
