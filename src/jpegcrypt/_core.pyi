@@ -52,7 +52,7 @@ class EntropyData:
     @property
     def size(self) -> int: ...
 
-def shuffle(permutation: npt.NDArray[np.uint32], i: int, draws: npt.NDArray[np.uint32]) -> int: ...
+def shuffle(permutation: npt.NDArray[np.uint32], i: int, draws: npt.NDArray[np.uint8]) -> int: ...
 def encode_scan(
     image: npt.NDArray[np.uint8],
     frame: Frame,
@@ -63,7 +63,8 @@ def encode_scan(
     tables: Sequence[_HuffmanTable] | None = None,
     restart_interval: int = 0,
     message_start: bytes | None = None,
-) -> tuple[bytes, list[_HuffmanTable], Buffer | None]: ...
+    threads: int = 1,
+) -> tuple[Buffer, Sequence[_HuffmanTable], Buffer | None]: ...
 def decode_scan(
     frame: Frame,
     entropy: EntropyData,

@@ -6,12 +6,13 @@ one the same code writes and reads ordinary JPEGs.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from jpegcrypt.errors import MalformedJpeg
 
@@ -20,7 +21,7 @@ cdef extern from "native/jpegcrypt.h" nogil:
     ctypedef enum jc_status:
         JC_OK, JC_NO_MEMORY, JC_TRUNCATED, JC_BAD_CODE, JC_BAD_RUN, JC_BAD_RESTART
         JC_BAD_REFINEMENT, JC_BAD_TABLE
-    enum: JC_BLOCK, JC_RECORD, JC_CACHE_LINE
+    enum: JC_BLOCK, JC_RECORD, JC_CACHE_LINE, JC_BANK_SIZE, JC_MAX_MCU
     uint8_t *jc_align(uint8_t *)
 
     ctypedef struct jc_component:
@@ -38,23 +39,24 @@ cdef extern from "native/jpegcrypt.h" nogil:
         const uint8_t *records
         const uint32_t *permutation
     ctypedef struct jc_bank:
-        const int16_t (*forward)[4][8][2]
-        const int16_t (*inverse)[4][8][2]
-        uint32_t mask
+        pass
+    void jc_bank_pack(const int16_t (*)[8][8], uint32_t, int16_t *, jc_bank *)
     ctypedef struct jc_quantizer:
         uint16_t natural[64]
     void jc_quantizer_init(jc_quantizer *, const uint16_t *, const uint8_t *)
     ctypedef struct jc_buffer:
         uint8_t *data
-        size_t size
+        size_t size, capacity
     jc_status jc_reserve(jc_buffer *, size_t)
-    void jc_use_large_pages(void *, size_t)
     void jc_free(jc_buffer *)
     ctypedef struct jc_kernels:
         const char *name
         const uint8_t *forward_order
     const jc_kernels *jc_dispatch(const char *)
-    jc_status jc_planes_to_image(const jc_kernels *, const jc_frame *, int, const uint8_t **, uint8_t *)
+    jc_status jc_image_to_planes(const jc_kernels *, const jc_frame *, const uint8_t *, ptrdiff_t,
+                                 uint32_t, uint32_t, uint8_t **)
+    jc_status jc_planes_to_image(const jc_kernels *, const jc_frame *, int, const uint8_t **,
+                                 uint32_t, uint32_t, uint8_t *)
 
     ctypedef struct jc_huffman_table:
         uint8_t bits[17]
@@ -66,12 +68,17 @@ cdef extern from "native/jpegcrypt.h" nogil:
         const jc_bank *bank
         const jc_quantizer *quantizer[3]
         jc_plan plan[3]
+        uint8_t *plane[3]
         uint32_t restart_interval
         int optimize, want_message
-    ctypedef struct jc_encoded:
         jc_huffman_table tables[4]
-        jc_buffer scan, message
-    jc_status jc_encode(const jc_encoder *, const uint8_t *, ptrdiff_t, jc_encoded *)
+    ctypedef struct jc_slice:
+        uint32_t first_row, last_row
+        jc_buffer tokens, restarts, bits, pieces, message
+    jc_status jc_encode_blocks(const jc_encoder *, jc_slice *)
+    int jc_encode_tables(jc_encoder *, jc_slice *, int)
+    jc_status jc_encode_bits(const jc_encoder *, jc_slice *)
+    jc_status jc_join_slices(const jc_encoder *, const jc_slice *, int, jc_buffer *)
 
     ctypedef struct jc_huffman_decoder:
         pass
@@ -100,9 +107,12 @@ cdef extern from "native/jpegcrypt.h" nogil:
         const jc_quantizer *quantizer[3]
         jc_plan plan[3]
         uint8_t *planes[3]
-        size_t blocks[3]
         jc_buffer *message
-    jc_status jc_decode_to_planes(const jc_decoder *, const jc_scan *, size_t *)
+    ctypedef struct jc_walk:
+        pass
+    void jc_walk_start(jc_walk *, const jc_scan *)
+    size_t jc_walk_position(const jc_walk *)
+    jc_status jc_decode_to_planes(const jc_decoder *, jc_walk *)
     jc_status jc_coefficients_to_planes(const jc_decoder *, const int16_t **)
 
 
@@ -198,25 +208,17 @@ cdef class TransformBank:
     cdef int16_t *packed
 
     def __init__(self, const int16_t[:, :, ::1] matrices):
-        cdef Py_ssize_t n = matrices.shape[0], m, i, j
+        cdef Py_ssize_t n = matrices.shape[0]
         if matrices.shape[1] != 8 or matrices.shape[2] != 8 or not 1 <= n <= 256 or n & (n - 1):
             raise ValueError(f"matrices of shape {(n, matrices.shape[1], matrices.shape[2])}, "
                              "expected (n, 8, 8) with n a power of two up to 256")
         free(self.packed)
         # Aligned for wide loads; the pointer itself is kept for free().
-        self.packed = <int16_t *> malloc(2 * n * 64 * sizeof(int16_t) + JC_CACHE_LINE)
+        self.packed = <int16_t *> malloc(<size_t> n * JC_BANK_SIZE * sizeof(int16_t) + JC_CACHE_LINE)
         if self.packed is NULL:
             raise MemoryError
-        cdef int16_t *forward = <int16_t *> jc_align(<uint8_t *> self.packed)
-        cdef int16_t *inverse = forward + n * 64
-        for m in range(n):
-            for i in range(8):
-                for j in range(8):
-                    forward[m * 64 + (j >> 1) * 16 + i * 2 + (j & 1)] = matrices[m, i, j]
-                    inverse[m * 64 + (i >> 1) * 16 + j * 2 + (i & 1)] = matrices[m, i, j]
-        self.c.forward = <const int16_t (*)[4][8][2]> forward
-        self.c.inverse = <const int16_t (*)[4][8][2]> inverse
-        self.c.mask = <uint32_t> (n - 1)
+        jc_bank_pack(<const int16_t (*)[8][8]> &matrices[0, 0, 0], <uint32_t> n,
+                     <int16_t *> jc_align(<uint8_t *> self.packed), &self.c)
 
     def __dealloc__(self):
         free(self.packed)
@@ -269,7 +271,47 @@ cdef class HuffmanDecoder:
         free(self.c)
 
 
-# ---- Buffers ----
+# ---- Memory ----
+
+# Memory that a picture needed is kept for the next one: fresh pages cost more than the work that is
+# done in them. The GIL guards it.
+cdef enum:
+    SPARES = 24
+    MAX_SPARE = 64 << 20  # bytes in all
+
+cdef jc_buffer spares[SPARES]
+cdef size_t spare_bytes = 0
+
+
+cdef void take_spare(jc_buffer *buffer, size_t size) noexcept:
+    """Gives an empty buffer memory that is kept: the least that is enough, or else the most."""
+    global spare_bytes
+    cdef int best = -1, i
+    for i in range(SPARES):
+        if spares[i].data is NULL:
+            continue
+        if best < 0 or (spares[i].capacity < spares[best].capacity
+                        if spares[best].capacity >= size and spares[i].capacity >= size
+                        else spares[i].capacity > spares[best].capacity):
+            best = i
+    if best >= 0:
+        buffer[0] = spares[best]
+        spare_bytes -= buffer.capacity
+        memset(&spares[best], 0, sizeof(jc_buffer))
+
+
+cdef void keep_spare(jc_buffer *buffer) noexcept:
+    global spare_bytes
+    cdef int i
+    buffer.size = 0
+    for i in range(SPARES):
+        if (buffer.data is not NULL and spares[i].data is NULL
+                and buffer.capacity <= MAX_SPARE - spare_bytes):
+            spares[i] = buffer[0]
+            spare_bytes += buffer.capacity
+            memset(buffer, 0, sizeof(jc_buffer))
+    jc_free(buffer)
+
 
 cdef class Buffer:
     """Bytes that the core made, readable through the buffer protocol; `start` comes first."""
@@ -277,6 +319,7 @@ cdef class Buffer:
     cdef jc_buffer c
 
     def __cinit__(self, const uint8_t[::1] start=None):
+        take_spare(&self.c, 0)
         if start is not None and start.shape[0]:
             if jc_reserve(&self.c, <size_t> start.shape[0]) != JC_OK:
                 raise MemoryError
@@ -290,14 +333,14 @@ cdef class Buffer:
         return self.c.size
 
     def __dealloc__(self):
-        jc_free(&self.c)
+        keep_spare(&self.c)
 
 
 cdef class Planes:
     """Samples of all components as tiles, between entropy coding and color."""
 
     cdef Frame frame
-    cdef uint8_t *data
+    cdef jc_buffer memory
     cdef uint8_t *plane[3]
 
     def __cinit__(self, Frame frame not None):
@@ -308,16 +351,15 @@ cdef class Planes:
             blocks += jc_component_blocks(&frame.c, i)
         if blocks > (<size_t> -1) // 2 // JC_BLOCK - 1:  # on a 32-bit machine
             raise MemoryError
-        self.data = <uint8_t *> malloc(blocks * JC_BLOCK + JC_CACHE_LINE)
-        if self.data is NULL:
+        take_spare(&self.memory, blocks * JC_BLOCK + JC_CACHE_LINE)
+        if jc_reserve(&self.memory, blocks * JC_BLOCK + JC_CACHE_LINE) != JC_OK:
             raise MemoryError
-        jc_use_large_pages(self.data, blocks * JC_BLOCK)
-        self.plane[0] = jc_align(self.data)
+        self.plane[0] = jc_align(self.memory.data)
         for i in range(1, frame.c.n_components):
             self.plane[i] = self.plane[i - 1] + jc_component_blocks(&frame.c, i - 1) * JC_BLOCK
 
     def __dealloc__(self):
-        free(self.data)
+        keep_spare(&self.memory)
 
 
 # ---- Plan ----
@@ -364,7 +406,7 @@ cdef int fill_quantizers(const jc_quantizer **out, Frame frame, quantizers) exce
     return 0
 
 
-def shuffle(uint32_t[::1] permutation, Py_ssize_t i, const uint32_t[::1] draws):
+def shuffle(uint32_t[::1] permutation, Py_ssize_t i, const uint8_t[::1] draws):
     """Fisher-Yates from index `i` down to 1, bounded by Lemire's rejection.
 
     Parameters
@@ -373,15 +415,16 @@ def shuffle(uint32_t[::1] permutation, Py_ssize_t i, const uint32_t[::1] draws):
         Shuffled in place; the identity before the first call.
     i : int
         Index to continue at, n - 1 in the first call.
-    draws : uint32 array
-        Uniform words, used in order.
+    draws : uint8 array
+        Uniform words of 4 bytes, little-endian, used in order.
 
     Returns
     -------
     int
         The index at which the draws ran out; 0 when the shuffle is complete.
     """
-    cdef Py_ssize_t used = 0, n_draws = draws.shape[0]
+    cdef Py_ssize_t used = 0, n_draws = draws.shape[0] // 4
+    cdef const uint8_t *word
     cdef uint32_t size, threshold, j, swap
     cdef uint64_t product
     if i >= permutation.shape[0]:
@@ -389,7 +432,9 @@ def shuffle(uint32_t[::1] permutation, Py_ssize_t i, const uint32_t[::1] draws):
     with nogil:
         while i > 0 and used < n_draws:
             size = <uint32_t> i + 1
-            product = <uint64_t> draws[used] * size
+            word = &draws[4 * used]
+            product = <uint64_t> size * (word[0] | <uint32_t> word[1] << 8 | <uint32_t> word[2] << 16
+                                         | <uint32_t> word[3] << 24)
             used += 1
             if <uint32_t> product < size:
                 threshold = (0 - size) % size  # 2**32 mod size
@@ -405,9 +450,164 @@ def shuffle(uint32_t[::1] permutation, Py_ssize_t i, const uint32_t[::1] draws):
 
 # ---- Encoding ----
 
+cdef enum:
+    MAX_THREADS = 64
+
+
+cdef int raise_status(jc_status status) except -1:
+    if status == JC_BAD_TABLE:
+        raise ValueError("Huffman tables that lack a code or make no prefix code")
+    if status != JC_OK:
+        raise MemoryError
+    return 0
+
+
+cdef class ScanEncoder:
+    """The stages of `encode_scan`, each of which may run in several threads at once."""
+
+    cdef jc_encoder c
+    cdef jc_slice *slices
+    cdef readonly int n
+    cdef const uint8_t[:, :, :] image
+    cdef Frame frame
+    cdef Planes planes
+    cdef Buffer message
+    cdef object keep
+
+    def __cinit__(self, const uint8_t[:, :, :] image, Frame frame, quantizers, TransformBank bank,
+                  plan, tables, uint32_t restart_interval, message_start, int threads):
+        cdef int i, k
+        if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
+                or image.shape[2] != frame.c.n_components):
+            raise ValueError(f"an image of {(image.shape[0], image.shape[1], image.shape[2])} for a "
+                             f"frame of {(frame.height, frame.width, frame.n_components)}")
+        cdef int blocks = 0
+        for i in range(frame.c.n_components):
+            blocks += frame.c.component[i].h * frame.c.component[i].v
+            if i and (frame.c.component[i].h != 1 or frame.c.component[i].v != 1):
+                blocks = 99
+        if blocks > JC_MAX_MCU:
+            raise ValueError(f"sampling {frame.sampling}: the encoder takes chroma of (1, 1), and "
+                             f"at most {JC_MAX_MCU} blocks in an MCU")
+        if (image.strides[1] != frame.c.n_components
+                or (image.shape[2] > 1 and image.strides[2] != 1)):  # NumPy leaves it open for one
+            raise ValueError("the pixels of a row are not contiguous")
+        if threads < 1:
+            raise ValueError(f"{threads} threads, expected at least 1")
+        self.image, self.frame, self.planes = image, frame, Planes(frame)
+        self.keep = [quantizers, bank]
+        self.c.kernels = kernels
+        self.c.frame = &frame.c
+        self.c.bank = &bank.c
+        self.c.restart_interval = restart_interval
+        self.c.optimize = tables is None
+        self.c.want_message = message_start is not None
+        fill_quantizers(self.c.quantizer, frame, quantizers)
+        for i in range(frame.c.n_components):
+            self.c.plane[i] = self.planes.plane[i]
+            for k in range(64):
+                if self.c.quantizer[i].natural[k] > 255:
+                    raise ValueError(f"a quantization step of {self.c.quantizer[i].natural[k]}: "
+                                     "baseline JPEG has 1 to 255")
+        fill_plan(self.c.plan, frame, plan, self.keep)
+        if tables is not None:
+            k = 2 if frame.c.n_components == 1 else 4
+            if len(tables) != k:
+                raise ValueError(f"{len(tables)} Huffman tables, expected {k}")
+            for i in range(k):
+                fill_table(&self.c.tables[i], tables[i][0], tables[i][1])
+        self.n = <int> min(<uint32_t> min(threads, MAX_THREADS), frame.c.mcus_h)
+        self.slices = <jc_slice *> calloc(<size_t> self.n, sizeof(jc_slice))
+        if self.slices is NULL:
+            raise MemoryError
+        for i in range(self.n):
+            self.slices[i].first_row = <uint32_t> (<uint64_t> frame.c.mcus_h * i // self.n)
+            self.slices[i].last_row = <uint32_t> (<uint64_t> frame.c.mcus_h * (i + 1) // self.n)
+            take_spare(&self.slices[i].bits, 0)
+            take_spare(&self.slices[i].tokens, 0)
+            if i:
+                take_spare(&self.slices[i].message, 0)
+        if message_start is not None:
+            self.message = Buffer(message_start)
+            self.slices[0].message = self.message.c
+            memset(&self.message.c, 0, sizeof(jc_buffer))
+
+    def color(self, int i):
+        cdef jc_status status
+        cdef jc_slice *s = &self.slices[i]
+        with nogil:
+            status = jc_image_to_planes(kernels, &self.frame.c, &self.image[0, 0, 0],
+                                        self.image.strides[0], s.first_row, s.last_row, self.c.plane)
+        raise_status(status)
+
+    def blocks(self, int i):
+        cdef jc_status status
+        with nogil:
+            status = jc_encode_blocks(&self.c, &self.slices[i])
+        raise_status(status)
+
+    def make_tables(self):
+        if not jc_encode_tables(&self.c, self.slices, self.n):
+            raise_status(JC_BAD_TABLE)
+
+    def bits(self, int i):
+        cdef jc_status status
+        with nogil:
+            status = jc_encode_bits(&self.c, &self.slices[i])
+        raise_status(status)
+
+    def run(self):
+        """All stages up to the bits of the slices."""
+        if not self.c.optimize:
+            self.make_tables()
+        self.each(self.color)
+        self.each(self.blocks)
+        if self.c.optimize:
+            self.make_tables()
+            self.each(self.bits)
+
+    cdef each(self, stage):
+        if self.n == 1:
+            stage(0)
+            return
+        with ThreadPoolExecutor(self.n) as pool:
+            list(pool.map(stage, range(self.n)))
+
+    def join(self):
+        cdef Buffer scan = Buffer()
+        cdef jc_status status
+        with nogil:
+            status = jc_join_slices(&self.c, self.slices, self.n, &scan.c)
+        raise_status(status)
+        return scan
+
+    def join_messages(self):
+        cdef int i
+        self.message.c = self.slices[0].message
+        memset(&self.slices[0].message, 0, sizeof(jc_buffer))
+        for i in range(1, self.n):
+            raise_status(jc_reserve(&self.message.c, self.slices[i].message.size))
+            memcpy(self.message.c.data + self.message.c.size, self.slices[i].message.data,
+                   self.slices[i].message.size)
+            self.message.c.size += self.slices[i].message.size
+        return self.message
+
+    def __dealloc__(self):
+        cdef int i
+        if self.slices is NULL:
+            return
+        for i in range(self.n):
+            keep_spare(&self.slices[i].tokens)
+            keep_spare(&self.slices[i].restarts)
+            keep_spare(&self.slices[i].bits)
+            keep_spare(&self.slices[i].pieces)
+            keep_spare(&self.slices[i].message)
+        free(self.slices)
+
 def encode_scan(const uint8_t[:, :, :] image, Frame frame not None, quantizers,
                 TransformBank bank not None, *,
-                plan=None, tables=None, uint32_t restart_interval=0, message_start=None):
+                plan=None, tables=None, uint32_t restart_interval=0, message_start=None,
+                int threads=1):
     """Encode a picture into the entropy-coded data of one interleaved baseline scan.
 
     Parameters
@@ -426,72 +626,29 @@ def encode_scan(const uint8_t[:, :, :] image, Frame frame not None, quantizers,
         MCUs between restart markers, 0 for none.
     message_start : bytes, optional
         Collect what the tag authenticates of the coefficients, behind these bytes.
+    threads : int
+        At most one a row of MCUs is used. The result does not depend on it.
 
     Returns
     -------
-    scan : bytes
+    scan : Buffer
         Stuffed, without markers other than RSTn.
     tables : sequence of (bytes, bytes)
         BITS and HUFFVAL in the order above; two for one component.
     message : Buffer or None
     """
-    cdef jc_encoder encoder
-    cdef jc_encoded encoded
-    cdef list keep = []
-    cdef jc_status status
-    cdef Buffer message = Buffer(message_start), data = Buffer()
-    cdef int i, n_tables = 2 if frame.c.n_components == 1 else 4
-    cdef uint32_t c
-    for c in range(3):
-        encoder.plan[c].records = NULL
-        encoder.plan[c].permutation = NULL
-    encoded.scan = data.c
-    encoded.message = message.c
-    if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
-            or image.shape[2] != frame.c.n_components):
-        raise ValueError(f"an image of {(image.shape[0], image.shape[1], image.shape[2])} for a "
-                         f"frame of {(frame.height, frame.width, frame.n_components)}")
-    if (sum(h * v for h, v in frame.sampling) > 10
-            or any(factors != (1, 1) for factors in frame.sampling[1:])):
-        raise ValueError(f"sampling {frame.sampling}: the encoder takes chroma of (1, 1), and at "
-                         "most 10 blocks in an MCU")
-    if (image.strides[1] != frame.c.n_components
-            or (image.shape[2] > 1 and image.strides[2] != 1)):  # NumPy leaves it open for one
-        raise ValueError("the pixels of a row are not contiguous")
-    encoder.kernels = kernels
-    encoder.frame = &frame.c
-    encoder.bank = &bank.c
-    encoder.restart_interval = restart_interval
-    encoder.optimize = tables is None
-    encoder.want_message = message_start is not None
-    fill_quantizers(encoder.quantizer, frame, quantizers)
-    for i in range(frame.c.n_components):
-        for c in range(64):
-            if encoder.quantizer[i].natural[c] > 255:
-                raise ValueError(f"a quantization step of {encoder.quantizer[i].natural[c]}: "
-                                 "baseline JPEG has 1 to 255")
-    fill_plan(encoder.plan, frame, plan, keep)
-    if tables is not None:
-        if len(tables) != n_tables:
-            raise ValueError(f"{len(tables)} Huffman tables, expected {n_tables}")
-        for i in range(n_tables):
-            fill_table(&encoded.tables[i], tables[i][0], tables[i][1])
-
-    with nogil:
-        status = jc_encode(&encoder, &image[0, 0, 0], image.strides[0], &encoded)
-    message.c = encoded.message
-    data.c = encoded.scan
-    if status == JC_BAD_TABLE:
-        raise ValueError("Huffman tables that lack a code or make no prefix code")
-    if status != JC_OK:
-        raise MemoryError
-    scan = PyBytes_FromStringAndSize(<char *> data.c.data, <Py_ssize_t> data.c.size)
-    if tables is not None:
-        return scan, tables, message if message_start is not None else None
-    made = [(PyBytes_FromStringAndSize(<char *> &encoded.tables[i].bits[1], 16),
-             PyBytes_FromStringAndSize(<char *> encoded.tables[i].values,
-                                       encoded.tables[i].n_values)) for i in range(n_tables)]
-    return scan, made, message if message_start is not None else None
+    cdef ScanEncoder encoder = ScanEncoder(image, frame, quantizers, bank, plan, tables,
+                                           restart_interval, message_start, threads)
+    cdef int n_tables = 2 if frame.c.n_components == 1 else 4, i
+    encoder.run()
+    scan = encoder.join()
+    message = encoder.join_messages() if message_start is not None else None
+    if tables is None:
+        tables = [(PyBytes_FromStringAndSize(<char *> &encoder.c.tables[i].bits[1], 16),
+                   PyBytes_FromStringAndSize(<char *> encoder.c.tables[i].values,
+                                             encoder.c.tables[i].n_values))
+                  for i in range(n_tables)]
+    return scan, tables, message
 
 
 # ---- Decoding ----
@@ -657,7 +814,6 @@ cdef int fill_decoder(jc_decoder *decoder, Frame frame, quantizers, TransformBan
         decoder.plan[i].records = NULL
         decoder.plan[i].permutation = NULL
         decoder.planes[i] = planes.plane[i]
-        decoder.blocks[i] = jc_component_blocks(&frame.c, i) if i < frame.c.n_components else 0
     fill_quantizers(decoder.quantizer, frame, quantizers)
     fill_plan(decoder.plan, frame, plan, keep)
     return 0
@@ -683,19 +839,24 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
     """
     cdef jc_decoder decoder
     cdef jc_scan scan
-    cdef size_t position = 0
+    cdef jc_walk walk
     cdef jc_status status
     cdef list keep = []
     cdef Planes planes = Planes(frame)
     cdef Buffer message = None if message_start is None else Buffer(message_start)
     fill_scan(&scan, frame, entropy, range(frame.c.n_components), dc, ac, restart_interval)
+    cdef int blocks = 0
     for i in range(scan.n_components):
         if scan.dc[i] is NULL or scan.ac[i] is NULL:
             raise ValueError("a scan without its Huffman table")
+        blocks += frame.c.component[i].h * frame.c.component[i].v
+    if blocks > JC_MAX_MCU:
+        raise ValueError(f"{blocks} blocks in an MCU, at most {JC_MAX_MCU}")
     fill_decoder(&decoder, frame, quantizers, bank, plan, planes, message, keep)
     with nogil:
-        status = jc_decode_to_planes(&decoder, &scan, &position)
-    check(status, entropy, position)
+        jc_walk_start(&walk, &scan)
+        status = jc_decode_to_planes(&decoder, &walk)
+    check(status, entropy, jc_walk_position(&walk))
     return planes, message
 
 
@@ -735,6 +896,6 @@ def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, 
         raise ValueError("planes of another frame")
     with nogil:
         status = jc_planes_to_image(kernels, &frame.c, is_rgb, <const uint8_t **> planes.plane,
-                                    &image[0, 0, 0])
+                                    0, frame.c.height, &image[0, 0, 0])
     if status != JC_OK:
         raise MemoryError

@@ -23,6 +23,7 @@ from jpegcrypt.codec import write as jpeg_write
 from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.markers import segment
 from jpegcrypt.codec.parse import MAX_PIXELS, JpegFile, parse
+from jpegcrypt.codec.write import frame_identity
 from jpegcrypt.encoder import (
     Effort,
     EncoderInput,
@@ -119,7 +120,7 @@ def encrypt(
     True
     """
     _check_key(key)
-    metadata = Metadata(exif=exif, xmp=xmp, icc_profile=icc_profile, comment=comment, dpi=dpi)
+    metadata = _metadata(exif, xmp, icc_profile, comment, dpi)
     settings = EncoderInput.of(image, quality, subsampling, qtables, effort, restart_interval)
     if bank not in BANKS:
         raise ValueError(f"unknown bank {bank!r}, expected one of {', '.join(BANKS)}")
@@ -143,10 +144,9 @@ def encrypt(
         bank=bank,
         tables=settings.huffman,
         restart_interval=settings.restart_interval,
-        message_start=message_start(head, settings.layout.frame, settings.layout.tables, sealed),
+        message_start=message_start(head, settings.layout.identity, sealed),
     )
-    head = replace(head, tag=compute_tag(keys, message))
-    payloads = [head.pack(), *meta.to_segments(sealed)]
+    payloads = [head.pack(compute_tag(keys, message)), *meta.to_segments(sealed)]
     return settings.file(
         huffman, scan, [jpeg_write.jfif_segment(), *(segment(SEGMENT_MARKER, p) for p in payloads)]
     )
@@ -210,7 +210,7 @@ def open_encrypted(
         jpeg,
         keys,
         bank=_name(BANKS, head.bank),
-        message_start=message_start(head, jpeg.frame, jpeg.tables, sealed),
+        message_start=message_start(head, frame_identity(jpeg.frame, jpeg.tables), sealed),
     )
     if verify and not verify_tag(keys, message, head.tag):
         raise _tampered()
@@ -247,7 +247,7 @@ def _tampered() -> TamperedFile:
 def _misfit(jpeg: JpegFile, head: Header, sealed: bytes, key: Key) -> JpegcryptError:
     """Say why a header does not fit: changed, another key's, or of a newer release."""
     as_ours = replace(head, key_id=key.id)
-    start = message_start(as_ours, jpeg.frame, jpeg.tables, sealed)
+    start = message_start(as_ours, frame_identity(jpeg.frame, jpeg.tables), sealed)
     _, message = decode_planes(jpeg, message_start=start)
     assert message is not None
     genuine = verify_tag(key.derive(head.nonce), message, head.tag)
@@ -295,7 +295,7 @@ def encode(
     >>> decode(encode(np.full((9, 7), 77, np.uint8))).shape
     (9, 7)
     """
-    metadata = Metadata(exif=exif, xmp=xmp, icc_profile=icc_profile, comment=comment, dpi=dpi)
+    metadata = _metadata(exif, xmp, icc_profile, comment, dpi)
     settings = EncoderInput.of(image, quality, subsampling, qtables, effort, restart_interval)
     scan, huffman, _ = _core.encode_scan(
         settings.pixels,
@@ -486,6 +486,21 @@ def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
         sampling=jpeg.frame.sampling,
         sealed_metadata=len(sealed),
     )
+
+
+def _metadata(
+    exif: bytes | None,
+    xmp: bytes | None,
+    icc_profile: bytes | None,
+    comment: bytes | None,
+    dpi: tuple[float, float] | None,
+) -> Metadata:
+    if all(value is None for value in (exif, xmp, icc_profile, comment, dpi)):
+        return _NO_METADATA
+    return Metadata(exif=exif, xmp=xmp, icc_profile=icc_profile, comment=comment, dpi=dpi)
+
+
+_NO_METADATA = Metadata()
 
 
 def _check_key(key: Key) -> None:

@@ -1,9 +1,9 @@
 """What the encoder is given: pixels and settings, checked before any work is done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from PIL import Image
 
 from jpegcrypt import _core
 from jpegcrypt.codec import write as jpeg_write
-from jpegcrypt.codec.tables import ANNEX_K_HUFFMAN, HuffmanTable, Table, quality_tables, quantizer
+from jpegcrypt.codec.tables import ANNEX_K_HUFFMAN, HuffmanTable, quality_tables, quantizer
 
 ImageLike = npt.NDArray[np.uint8] | Image.Image
 Pixels = npt.NDArray[np.uint8]
@@ -63,29 +63,42 @@ class Layout:
     """What follows from size and settings alone."""
 
     frame: _core.Frame
-    tables: tuple[Table, ...]  # one a component
-    quantizers: tuple[_core.Quantizer, ...]
+    quantizers: tuple[_core.Quantizer, ...]  # one a component
     segments: bytes  # DQT and SOF0
+    identity: bytes  # of the frame and its tables
 
 
 @lru_cache(maxsize=64)
 def make_layout(
-    width: int, height: int, sampling: tuple[tuple[int, int], ...], steps: tuple[bytes, ...]
+    width: int, height: int, subsampling: str | None, tables: tuple[bytes, ...] | int
 ) -> Layout:
-    """Return the layout of a picture, made once for many; `steps` are the bytes of the tables."""
+    """Return the layout of a picture, made once for many.
+
+    Parameters
+    ----------
+    subsampling : str or None
+        None for a gray picture.
+    tables : tuple of bytes or int
+        The bytes of the quantization tables, or a quality.
+    """
+    luma = (1, 1) if subsampling is None else sampling_factors(subsampling)
+    sampling = ((1, 1),) if subsampling is None else (luma, (1, 1), (1, 1))
     frame = _core.Frame(width, height, sampling)
-    distinct = [np.frombuffer(table, np.uint16) for table in steps[: len(sampling)]]
-    tables = tuple(distinct[min(i, len(distinct) - 1)] for i in range(len(sampling)))
+    steps = (
+        list(quality_tables(tables))
+        if isinstance(tables, int)
+        else [np.frombuffer(table, np.uint16) for table in tables]
+    )[: len(sampling)]
+    of_components = [steps[min(i, len(steps) - 1)] for i in range(len(sampling))]
     return Layout(
         frame=frame,
-        tables=tables,
-        quantizers=tuple(quantizer(table.tobytes()) for table in tables),
-        segments=jpeg_write.frame_segments(frame, distinct),
+        quantizers=tuple(quantizer(table.tobytes()) for table in of_components),
+        segments=jpeg_write.frame_segments(frame, steps),
+        identity=jpeg_write.frame_identity(frame, of_components),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderInput:
+class EncoderInput(NamedTuple):
     """A picture and how it is to be encoded, all checked."""
 
     pixels: Pixels  # (H, W, components)
@@ -105,36 +118,34 @@ class EncoderInput:
     ) -> "EncoderInput":
         """Check the arguments that `encrypt` and `encode` share."""
         pixels = as_pixels(image)
-        color = pixels.ndim == 3
-        sampling = (sampling_factors(subsampling), (1, 1), (1, 1)) if color else ((1, 1),)
+        if subsampling not in jpeg_write.SUBSAMPLING:
+            sampling_factors(subsampling)  # raises
         if effort not in EFFORTS:
             raise ValueError(f"unknown effort {effort!r}, expected one of {', '.join(EFFORTS)}")
-        steps = tuple(table.tobytes() for table in _quantization(quality, qtables))
+        color = pixels.ndim == 3
+        height, width = pixels.shape[:2]
+        tables = _quantization(quality, qtables)
         return cls(
-            pixels=pixels if color else pixels[:, :, None],
-            layout=make_layout(pixels.shape[1], pixels.shape[0], sampling, steps),
-            huffman=ANNEX_K_HUFFMAN[: 4 if color else 2] if effort == "fast" else None,
-            restart_interval=in_range("restart_interval", restart_interval, 0, 65535),
+            pixels if color else pixels[:, :, None],
+            make_layout(width, height, subsampling if color else None, tables),
+            None if effort != "fast" else ANNEX_K_HUFFMAN if color else ANNEX_K_HUFFMAN[:2],
+            in_range("restart_interval", restart_interval, 0, 65535),
         )
 
     def file(
-        self, huffman: Sequence[HuffmanTable], scan: bytes, segments: Sequence[bytes]
+        self, huffman: Sequence[HuffmanTable], scan: _core.Buffer, segments: Iterable[bytes]
     ) -> bytes:
         """Return the file around a scan."""
-        return jpeg_write.write_file(
-            self.layout.segments,
-            huffman,
-            scan,
-            segments=segments,
-            restart_interval=self.restart_interval,
-        )
+        scan_start = jpeg_write.scan_segments(tuple(huffman), self.restart_interval)
+        return jpeg_write.write_file(segments, self.layout.segments, scan_start, scan)
 
 
-def _quantization(quality: int | None, qtables: QuantizationTables | str | None) -> list[Table]:
+def _quantization(
+    quality: int | None, qtables: QuantizationTables | str | None
+) -> tuple[bytes, ...] | int:
+    """Return the bytes of the tables, or the quality that they follow from."""
     if qtables is None:
-        if quality is None:
-            quality = DEFAULT_QUALITY
-        return list(quality_tables(in_range("quality", quality, 1, 100)))
+        return DEFAULT_QUALITY if quality is None else in_range("quality", quality, 1, 100)
     if quality is not None:
         raise ValueError("quality and qtables exclude each other")
     if isinstance(qtables, str):  # a preset of Pillow
@@ -148,7 +159,7 @@ def _quantization(quality: int | None, qtables: QuantizationTables | str | None)
             raise TypeError(f"a quantization table of {table.dtype}, expected integers")
         if table.size != 64 or table.min() < 1 or table.max() > 255:
             raise ValueError("a quantization table has 64 steps of 1 to 255")
-    return [table.astype(np.uint16) for table in tables]
+    return tuple(table.astype(np.uint16).tobytes() for table in tables)
 
 
 def sampling_factors(subsampling: str) -> tuple[int, int]:

@@ -77,9 +77,9 @@ class Header:
             if len(getattr(self, name)) != size:
                 raise ValueError(f"{name} must be exactly {size} bytes")
 
-    def pack(self) -> bytes:
-        """Return the segment payload: 55 bytes, or 71 with a salt."""
-        return self._pack(self.tag)
+    def pack(self, tag: bytes | None = None) -> bytes:
+        """Return the segment payload: 55 bytes, or 71 with a salt; `tag` replaces the own one."""
+        return self._pack(self.tag if tag is None else tag)
 
     def authenticated(self) -> bytes:
         """Return what the tag covers of the header: `pack()` with the tag itself zeroed."""

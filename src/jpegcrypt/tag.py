@@ -22,12 +22,10 @@ stays secret, so its zero nonce gives nothing away even where one key serves sev
 """
 
 import hmac
-from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from jpegcrypt import _core
-from jpegcrypt.codec.tables import Table, table_to_big_endian
 from jpegcrypt.errors import ImageTooLarge
 from jpegcrypt.header import Header
 from jpegcrypt.key import ImageKeys
@@ -36,24 +34,19 @@ SIZE = 16
 _MAX_MESSAGE = 1 << 31  # of the library's associated data
 
 
-def message_start(
-    header: Header, frame: _core.Frame, tables: Sequence[Table], sealed: bytes
-) -> bytes:
+def message_start(header: Header, geometry: bytes, sealed: bytes) -> bytes:
     """Return what is hashed before the blocks; the core appends those.
 
     Parameters
     ----------
     header : Header
         Its own tag field does not count.
-    tables : sequence of uint16 array (64,)
-        One a component.
+    geometry : bytes
+        Of `codec.write.frame_identity`.
     sealed : bytes
         The sealed metadata, empty if there is none.
     """
-    geometry = frame.width.to_bytes(2) + frame.height.to_bytes(2) + bytes([frame.n_components])
-    for (h, v), table in zip(frame.sampling, tables, strict=True):
-        geometry += bytes([h, v]) + table_to_big_endian(table.tobytes())
-    return header.authenticated() + geometry + len(sealed).to_bytes(4) + sealed
+    return b"".join((header.authenticated(), geometry, len(sealed).to_bytes(4), sealed))
 
 
 def compute_tag(keys: ImageKeys, message: _core.Buffer) -> bytes:

@@ -38,7 +38,7 @@ def oracle(permutation, i, draws):
 def core_shuffle(permutation, i, draws):
     """The compiled shuffle on a list."""
     array = np.array(permutation, np.uint32)
-    i = _core.shuffle(array, i, np.array(draws, np.uint32))
+    i = _core.shuffle(array, i, np.array(draws, "<u4").view(np.uint8))
     permutation[:] = array.tolist()
     return i
 

@@ -32,19 +32,20 @@ static void fill(uint8_t *out, size_t n) {
                                        : start + i % 8);
 }
 
-static int16_t forward[MATRICES][4][8][2], inverse[MATRICES][4][8][2];
+static jc_bank bank;
 
 static void make_bank(void) { /* the DCT with random signs of its rows */
+    static int16_t matrices[MATRICES][8][8];
+    static _Alignas(JC_CACHE_LINE) int16_t memory[MATRICES * JC_BANK_SIZE];
     for (int m = 0; m < MATRICES; m++)
         for (int k = 0; k < 8; k++) {
             int sign = draw() & 1 ? -1 : 1;
             for (int n = 0; n < 8; n++) {
                 double c = (k ? 0.5 : sqrt(0.125)) * cos(3.14159265358979323846 * (2 * n + 1) * k / 16);
-                int16_t value = (int16_t)(sign * lrint(c * 16384));
-                forward[m][n / 2][k][n % 2] = value;
-                inverse[m][k / 2][n][k % 2] = value;
+                matrices[m][k][n] = (int16_t)(sign * lrint(c * 16384));
             }
         }
+    jc_bank_pack((const int16_t(*)[8][8])matrices, MATRICES, memory, &bank);
 }
 
 static int failures;
@@ -54,7 +55,6 @@ static void expect(int equal, const char *what) {
 }
 
 static void compare_blocks(const jc_kernels *a, const jc_kernels *b) {
-    const jc_bank bank = {(const void *)forward, (const void *)inverse, MATRICES - 1};
     _Alignas(64) uint8_t tile[64], tile_a[64], tile_b[64], record[JC_RECORD];
     _Alignas(64) int16_t block_a[64], block_b[64], transposed[64], natural[64];
     uint32_t tokens_a[65 + JC_SLACK], tokens_b[65 + JC_SLACK];
@@ -78,18 +78,22 @@ static void compare_blocks(const jc_kernels *a, const jc_kernels *b) {
         transposed[jc_transposed[k]] = natural[jc_natural[k]] = value;
     }
     int dc_a = 7, dc_b = 7;
-    uint32_t *end_a = a->tokenize(block_a, mask_a, &dc_a, JC_TOKEN_CHROMA, tokens_a, values_a);
-    uint32_t *end_b = b->tokenize(block_b, mask_b, &dc_b, JC_TOKEN_CHROMA, tokens_b, values_b);
+    uint8_t *last_a = values_a, *last_b = values_b;
+    uint32_t *end_a = a->tokenize(block_a, mask_a, &dc_a, JC_TOKEN_CHROMA, tokens_a, &last_a);
+    uint32_t *end_b = b->tokenize(block_b, mask_b, &dc_b, JC_TOKEN_CHROMA, tokens_b, &last_b);
     size_t n = (size_t)(end_a - tokens_a);
     expect(end_b - tokens_b == (ptrdiff_t)n && !memcmp(tokens_a, tokens_b, n * 4), "tokenize");
-    expect(!memcmp(values_a, values_b, 2 * (size_t)__builtin_popcountll(mask_a)) && dc_a == dc_b,
-           "the values of tokenize");
+    n = 2 * (size_t)__builtin_popcountll(mask_a);
+    expect(!memcmp(values_a, values_b, n) && dc_a == dc_b, "the values of tokenize");
+    expect(last_a == values_a + n && last_b == values_b + n, "the end of the values of tokenize");
 
-    if (draw() % 8 == 0) /* what only a hostile file holds: wraps, the same everywhere */
+    if (draw() % 8 == 0) { /* what only a hostile file holds: wraps, the same everywhere */
         for (int i = 0; i < 64; i++) transposed[i] = (int16_t)draw();
+        mask_a = ~0ull;
+    }
     const int16_t *shrink = draw() & 1 ? jc_shrink_ac : jc_shrink_none;
-    a->inverse_block(transposed, record, &bank, &qa, shrink, tile_a);
-    b->inverse_block(transposed, record, &bank, &qb, shrink, tile_b);
+    a->inverse_block(transposed, mask_a, record, &bank, &qa, shrink, tile_a);
+    b->inverse_block(transposed, mask_a, record, &bank, &qb, shrink, tile_b);
     expect(!memcmp(tile_a, tile_b, 64), "inverse_block");
     a->inverse_dct(natural, &qa, tile_a);
     b->inverse_dct(natural, &qb, tile_b);
@@ -115,10 +119,29 @@ static void compare_rows(const jc_kernels *a, const jc_kernels *b) {
     b->rgb_to_cbcr(rows, group[0], group[1], n, out_b[0], out_b[1]);
     expect(!memcmp(out_a, out_b, sizeof out_a), "rgb_to_cbcr");
 
+    uint32_t mcus = draw() % (WIDTH / 16 + 1);
+    if (a->rgb_to_ycc_2x2) { /* the same as the two of the reference */
+        static uint8_t y_a[2][SAMPLES], y_b[2][SAMPLES];
+        memset(y_a, 0, sizeof y_a);
+        memset(y_b, 0, sizeof y_b);
+        a->rgb_to_ycc_2x2(rgb[0], rgb[1], mcus, y_a[0], y_a[1], out_a[0], out_a[1]);
+        for (int i = 0; i < 2; i++) b->rgb_to_y(rgb[i], 16 * mcus, y_b[i]);
+        b->rgb_to_cbcr(rows, 2, 2, 8 * mcus, out_b[0], out_b[1]);
+        expect(!memcmp(y_a, y_b, sizeof y_a) && !memcmp(out_a, out_b, sizeof out_a), "rgb_to_ycc_2x2");
+    }
+
     n = 1 + draw() % WIDTH; /* of a picture, any width */
-    a->ycc_to_rgb(rgb[0], rgb[1], rgb[2], n, out_a[0]);
-    b->ycc_to_rgb(rgb[0], rgb[1], rgb[2], n, out_b[0]);
+    static uint8_t tiles[2][SAMPLES];
+    size_t step = draw() & 1 ? JC_BLOCK : 8;
+    for (int i = 0; i < 2; i++) fill(tiles[i], SAMPLES);
+    a->ycc_to_rgb(tiles[0], step, rgb[1], rgb[2], n, out_a[0]);
+    b->ycc_to_rgb(tiles[0], step, rgb[1], rgb[2], n, out_b[0]);
     expect(!memcmp(out_a[0], out_b[0], 3 * n), "ycc_to_rgb");
+    uint16_t sums_a[WIDTH + JC_SLACK], sums_b[WIDTH + JC_SLACK];
+    int weight = draw() & 1 ? 3 : 1;
+    a->weigh(tiles[0], tiles[1], n / 8, weight, weight / 3, sums_a);
+    b->weigh(tiles[0], tiles[1], n / 8, weight, weight / 3, sums_b);
+    expect(!memcmp(sums_a, sums_b, n / 8 * 8 * sizeof *sums_a), "weigh");
     for (size_t i = 0; i < sizeof row / 2; i++) row[i] = (uint16_t)(draw() % (4 * 255 + 1));
     uint8_t wide_a[2 * WIDTH + 2 * JC_SLACK], wide_b[2 * WIDTH + 2 * JC_SLACK];
     a->widen(row + JC_SLACK, n, 8, 7, 4, wide_a);

@@ -20,10 +20,9 @@ from jpegcrypt import _core
 from jpegcrypt.cipher.stream import KeyStream
 
 RECORD_SIZE = 16
-_WORD = np.dtype("<u4")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ComponentPlan:
     """What the key decides for one component. Secret: the repr hides it.
 
@@ -69,6 +68,6 @@ def component_plan(key: bytes, n_blocks: int) -> ComponentPlan:
     records = start[: RECORD_SIZE * n_blocks].reshape(n_blocks, RECORD_SIZE)
     draws = start[RECORD_SIZE * n_blocks :]
     permutation = np.arange(n_blocks, dtype=np.uint32)
-    while (i := _core.shuffle(permutation, i, draws.view(_WORD).astype(np.uint32, copy=False))) > 0:
+    while (i := _core.shuffle(permutation, i, draws)) > 0:
         draws = stream.read(4 * i)
     return ComponentPlan(records, permutation)

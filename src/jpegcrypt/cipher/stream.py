@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+_FROM_ZERO = modes.CTR(bytes(16))
+
 
 class KeyStream:
     """Pseudorandom bytes from a 32-byte key.
@@ -31,7 +33,7 @@ class KeyStream:
     __slots__ = ("_encryptor",)
 
     def __init__(self, key: bytes) -> None:
-        self._encryptor = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
+        self._encryptor = Cipher(algorithms.AES256(key), _FROM_ZERO).encryptor()
 
     def read(self, n: int) -> npt.NDArray[np.uint8]:
         """Return the next `n` bytes, uint8 (n,), as a fresh writable array.
@@ -43,5 +45,6 @@ class KeyStream:
         (array([220, 149], dtype=uint8), array([192, 120], dtype=uint8))
         """
         stream = np.zeros(n, np.uint8)
-        self._encryptor.update_into(stream.data, stream.data)
+        view = stream.data
+        self._encryptor.update_into(view, view)
         return stream

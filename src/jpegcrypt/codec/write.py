@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from jpegcrypt import _core
 from jpegcrypt.codec import markers
-from jpegcrypt.codec.tables import ZIGZAG, HuffmanTable, Table
+from jpegcrypt.codec.tables import ZIGZAG, HuffmanTable, Table, table_to_big_endian
 
 # Factors (H, V) of the luma component; chroma has (1, 1).
 SUBSAMPLING = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1)}
@@ -28,24 +28,28 @@ def frame_segments(frame: _core.Frame, tables: Sequence[Table]) -> bytes:
     return markers.segment(markers.DQT, dqt) + markers.segment(markers.SOF0, sof)
 
 
-def write_file(
-    frame: bytes,
-    huffman: Sequence[HuffmanTable],
-    scan: bytes,
-    *,
-    segments: Iterable[bytes] = (),
-    restart_interval: int = 0,
-) -> bytes:
-    """Return the file: SOI, segments, DQT, SOF0, DHT, DRI, SOS, scan, EOI.
+def frame_identity(frame: _core.Frame, tables: Sequence[Table]) -> bytes:
+    """Return size, sampling and steps of a frame, the same however its segments are written.
 
     Parameters
     ----------
-    frame : bytes
-        Of `frame_segments`.
-    huffman : sequence of (bytes, bytes)
+    tables : sequence of uint16 array (64,)
+        One a component, natural order.
+    """
+    parts = [frame.width.to_bytes(2), frame.height.to_bytes(2), bytes([frame.n_components])]
+    for factors, table in zip(frame.sampling, tables, strict=True):
+        parts += bytes(factors), table_to_big_endian(table.tobytes())
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def scan_segments(huffman: tuple[HuffmanTable, ...], restart_interval: int) -> bytes:
+    """Return DHT, DRI and SOS.
+
+    Parameters
+    ----------
+    huffman : tuple of (bytes, bytes)
         As `_core.encode_scan` returns them: AC and DC, first and, with color, second destination.
-    segments : iterable of bytes
-        Whole APPn and COM segments, marker included.
     """
     dht = b"".join(
         bytes([(1 - i % 2) << 4 | i // 2]) + bits + values
@@ -53,18 +57,24 @@ def write_file(
     )
     sos = b"\3\1\0\2\x11\3\x11" if len(huffman) == 4 else b"\1\1\0"
     dri = markers.segment(markers.DRI, restart_interval.to_bytes(2)) if restart_interval else b""
-    return b"".join(
-        (
-            b"\xff\xd8",
-            *segments,
-            frame,
-            markers.segment(markers.DHT, dht),
-            dri,
-            markers.segment(markers.SOS, sos + b"\0\x3f\0"),
-            scan,
-            b"\xff\xd9",
-        )
-    )
+    return markers.segment(markers.DHT, dht) + dri + markers.segment(markers.SOS, sos + b"\0\x3f\0")
+
+
+def write_file(
+    segments: Iterable[bytes], frame: bytes, scan_start: bytes, scan: _core.Buffer
+) -> bytes:
+    """Return the file: SOI, segments, DQT, SOF0, DHT, DRI, SOS, scan, EOI.
+
+    Parameters
+    ----------
+    segments : iterable of bytes
+        Whole APPn and COM segments, marker included.
+    frame, scan_start : bytes
+        Of `frame_segments` and `scan_segments`.
+    scan : buffer
+        Of `_core.encode_scan`.
+    """
+    return b"".join((b"\xff\xd8", *segments, frame, scan_start, scan, b"\xff\xd9"))
 
 
 @lru_cache

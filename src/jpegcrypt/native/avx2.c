@@ -74,6 +74,10 @@ INLINE const __m256i *matrix(const int16_t (*bank)[4][8][2], uint32_t mask, uint
     return (const __m256i *)(const void *)bank[index & mask];
 }
 
+INLINE const __m256i *halved(const jc_bank *bank, uint8_t index) {
+    return (const __m256i *)(const void *)bank->halved[index & bank->mask];
+}
+
 /* Zero-extends the high byte: int16 pairs from the low halves of `even` and `odd`, both shifted
  * right by `shift`. */
 #define PAIRS(even, odd, shift)                                                         \
@@ -81,11 +85,7 @@ INLINE const __m256i *matrix(const int16_t (*bank)[4][8][2], uint32_t mask, uint
 
 #define SPREAD(v, i) _mm256_shuffle_epi32(v, (i) * 0x55)
 
-INLINE __m256i quantize(__m256i a, __m256i b, const jc_quantizer *q, int i) {
-    const __m256i half = _mm256_set1_epi32(1 << 15);
-    a = _mm256_srai_epi32(_mm256_add_epi32(a, half), 16);
-    b = _mm256_srai_epi32(_mm256_add_epi32(b, half), 16);
-    __m256i y = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8);
+INLINE __m256i quantize(__m256i y, const jc_quantizer *q, int i) {
     __m256i n = _mm256_add_epi16(_mm256_abs_epi16(y),
                                  _mm256_loadu_si256((const __m256i *)(const void *)(q->bias + i)));
     n = _mm256_mulhi_epu16(
@@ -95,23 +95,31 @@ INLINE __m256i quantize(__m256i a, __m256i b, const jc_quantizer *q, int i) {
     return _mm256_sign_epi16(n, y);
 }
 
-/* Bytes of the transposed order to zig-zag order: [output register][source lane]. */
+/* Packed bytes, columns u = 0 2 | 1 3 and 4 6 | 5 7, to zig-zag order: [output][source lane]. */
 static _Alignas(32) uint8_t to_zigzag[2][4][32];
 
+static void rotation_init(void);
+static void token_init(void);
+
 void jc_avx2_init(void) {
-    for (int k = 0; k < 64; k++)
-        for (int lane = 0; lane < 4; lane++)
-            to_zigzag[k >> 5][lane][k & 31] =
-                jc_transposed[k] >> 4 == lane ? jc_transposed[k] & 15 : 0x80;
+    for (int k = 0; k < 64; k++) {
+        int u = jc_transposed[k] >> 3, lane = (u >> 2) * 2 + (u & 1);
+        for (int source = 0; source < 4; source++)
+            to_zigzag[k >> 5][source][k & 31] =
+                lane == source ? (uint8_t)((u & 2) * 4 + (jc_transposed[k] & 7)) : 0x80;
+    }
+    rotation_init();
+    token_init();
 }
 
-TARGET static uint64_t nonzero_mask(const __m256i column_pairs[4]) {
-    __m256i a = _mm256_permute4x64_epi64(_mm256_packs_epi16(column_pairs[0], column_pairs[1]), 0xD8);
-    __m256i b = _mm256_permute4x64_epi64(_mm256_packs_epi16(column_pairs[2], column_pairs[3]), 0xD8);
+INLINE uint64_t nonzero_mask(const __m256i columns[4]) {
+    __m256i a = _mm256_packs_epi16(columns[0], columns[1]);
+    __m256i b = _mm256_packs_epi16(columns[2], columns[3]);
     __m256i source[4] = {
         _mm256_permute2x128_si256(a, a, 0x00), _mm256_permute2x128_si256(a, a, 0x11),
         _mm256_permute2x128_si256(b, b, 0x00), _mm256_permute2x128_si256(b, b, 0x11)};
     uint64_t mask = 0;
+#pragma GCC unroll 2
     for (int half = 0; half < 2; half++) {
         const __m256i *order = (const __m256i *)(const void *)to_zigzag[half];
         __m256i bytes = _mm256_or_si256(
@@ -126,72 +134,174 @@ TARGET static uint64_t nonzero_mask(const __m256i column_pairs[4]) {
     return mask;
 }
 
+/* ---- Forward: rotation on the way into pair products ---- */
+
+/* A rotation is: mirror the rows, mirror the columns, transpose, each or not. Rows are mirrored by
+ * the addresses of the loads (two rows each), columns by the byte orders below. All addresses lie
+ * in the one cache line of the tile. */
+static _Alignas(32) uint8_t row_pairs[4][32];    /* 16-bit pairs of two rows, by pair */
+static _Alignas(32) uint8_t column_pairs[4][32]; /* columns 0 1 4 5 | 2 3 6 7 of two rows, twice */
+
+static int mirrors_rows(int rotation) { return (rotation == 1) | (rotation == 2); }
+
+static void rotation_init(void) {
+    for (int r = 0; r < 4; r++) {
+        int first = mirrors_rows(r) ? 8 : 0, second = 8 - first, mirror = r >> 1 ? 7 : 0;
+        for (int lane = 0; lane < 2; lane++)
+            for (int i = 0; i < 4; i++) {
+                uint8_t *pair = row_pairs[r] + 16 * lane + 4 * i;
+                pair[0] = (uint8_t)(first + ((2 * i) ^ mirror));
+                pair[1] = (uint8_t)(first + ((2 * i + 1) ^ mirror));
+                pair[2] = (uint8_t)(second + ((2 * i) ^ mirror));
+                pair[3] = (uint8_t)(second + ((2 * i + 1) ^ mirror));
+                int column = ((i & 1) + (i >> 1) * 4 + 2 * lane) ^ mirror;
+                for (int half = 0; half < 2; half++) {
+                    pair = column_pairs[r] + 16 * lane + 8 * half + 2 * i;
+                    pair[0] = (uint8_t)(first + column);
+                    pair[1] = (uint8_t)(second + column);
+                }
+            }
+    }
+}
+
+INLINE __m256i two_rows(const uint8_t *tile, int i) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(tile + i)));
+}
+
+/* x[p]: samples 2p and 2p+1 of rows 0 1 4 5 | 2 3 6 7 of the rotated tile, less `level`. */
+INLINE void load_rotated(const uint8_t *tile, int rotation, __m256i level, __m256i x[4]) {
+    int a = mirrors_rows(rotation) * 48, b = a ^ 16, c = a ^ 32, d = a ^ 48;
+    const __m256i by_row = _mm256_load_si256((const __m256i *)(const void *)row_pairs[rotation]);
+    const __m256i by_column = _mm256_load_si256((const __m256i *)(const void *)column_pairs[rotation]);
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i q[4] = {two_rows(tile, a), two_rows(tile, b), two_rows(tile, c), two_rows(tile, d)};
+    __m256i top = _mm256_shuffle_epi8(_mm256_blend_epi32(q[0], q[1], 0xF0), by_row);
+    __m256i bottom = _mm256_shuffle_epi8(_mm256_blend_epi32(q[2], q[3], 0xF0), by_row);
+    for (int i = 0; i < 4; i++) q[i] = _mm256_shuffle_epi8(q[i], by_column);
+    __m256i transposed = _mm256_set1_epi32(-(rotation & 1));
+    __m256i low = _mm256_blendv_epi8(_mm256_unpacklo_epi32(top, bottom),
+                                     _mm256_blend_epi32(q[0], q[1], 0xCC), transposed);
+    __m256i high = _mm256_blendv_epi8(_mm256_unpackhi_epi32(top, bottom),
+                                      _mm256_blend_epi32(q[2], q[3], 0xCC), transposed);
+    x[0] = _mm256_sub_epi16(_mm256_unpacklo_epi8(low, zero), level);
+    x[1] = _mm256_sub_epi16(_mm256_unpackhi_epi8(low, zero), level);
+    x[2] = _mm256_sub_epi16(_mm256_unpacklo_epi8(high, zero), level);
+    x[3] = _mm256_sub_epi16(_mm256_unpackhi_epi8(high, zero), level);
+}
+
+/* a.low + a.high | b.low + b.high */
+INLINE __m256i fold(__m256i a, __m256i b) {
+    return _mm256_add_epi32(_mm256_blend_epi32(a, b, 0xF0), _mm256_permute2x128_si256(a, b, 0x21));
+}
+
+typedef struct {
+    __m256i low, high; /* outputs 0-3 and 4-7: sums over pairs 0, 2 | 1, 3 of the inputs */
+} halves;
+
+/* `even` and `odd`: pairs 0 | 1 and 2 | 3 of a vector. */
+INLINE halves column_product(const __m256i *m, __m256i even, __m256i odd) {
+    return (halves){
+        _mm256_add_epi32(_mm256_madd_epi16(m[0], even), _mm256_madd_epi16(m[2], odd)),
+        _mm256_add_epi32(_mm256_madd_epi16(m[1], even), _mm256_madd_epi16(m[3], odd))};
+}
+
+/* Two columns of frequencies, u = 2t | 2t + 1, with 4 fraction bits. */
+INLINE __m256i two_columns(halves a, halves b) {
+    const __m256i half = _mm256_set1_epi32(1 << 15);
+    return _mm256_packs_epi32(
+        _mm256_srai_epi32(_mm256_add_epi32(fold(a.low, b.low), half), 16),
+        _mm256_srai_epi32(_mm256_add_epi32(fold(a.high, b.high), half), 16));
+}
+
 TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                                      const jc_bank *bank, const jc_quantizer *quantizer,
                                      int16_t *block) {
-    tile8x8 t = {_mm256_loadu_si256((const __m256i *)(const void *)tile),
-                 _mm256_loadu_si256((const __m256i *)(const void *)(tile + 32))};
-    t = rotate(t, record[JC_RECORD_ROTATION] & 3);
-    const __m256i sign = _mm256_set1_epi8((char)0x80); /* x - 128 as a signed byte */
-    t.top = _mm256_xor_si256(t.top, sign);
-    t.bottom = _mm256_xor_si256(t.bottom, sign);
-    const __m256i rows[4] = {_mm256_cvtepi8_epi16(_mm256_castsi256_si128(t.top)),
-                             _mm256_cvtepi8_epi16(_mm256_extracti128_si256(t.top, 1)),
-                             _mm256_cvtepi8_epi16(_mm256_castsi256_si128(t.bottom)),
-                             _mm256_cvtepi8_epi16(_mm256_extracti128_si256(t.bottom, 1))};
-
-    const __m256i *r = matrix(bank->forward, bank->mask, record[0]);
+    __m256i x[4], out[4];
+    load_rotated(tile, record[JC_RECORD_ROTATION] & 3, _mm256_set1_epi16(128), x);
+    const int32_t *r = (const int32_t *)(const void *)bank->halved[record[0] & bank->mask];
     const __m256i round = _mm256_set1_epi32(128);
-    __m256i y[4]; /* y[p]: pairs (row 2p, row 2p+1) for each u */
 #pragma GCC unroll 4
-    for (int p = 0; p < 4; p++) {
-        __m256i a = _mm256_permute2x128_si256(rows[p], rows[p], 0x00);
-        __m256i b = _mm256_permute2x128_si256(rows[p], rows[p], 0x11);
-        a = product(r, SPREAD(a, 0), SPREAD(a, 1), SPREAD(a, 2), SPREAD(a, 3));
-        b = product(r, SPREAD(b, 0), SPREAD(b, 1), SPREAD(b, 2), SPREAD(b, 3));
-        y[p] = PAIRS(_mm256_add_epi32(a, round), _mm256_add_epi32(b, round), 8);
-    }
-    __m256i z[8];
-#define HALF(half)                                                                                \
-    do {                                                                                          \
-        __m256i p0 = _mm256_permute2x128_si256(y[0], y[0], (half) * 0x11);                        \
-        __m256i p1 = _mm256_permute2x128_si256(y[1], y[1], (half) * 0x11);                        \
-        __m256i p2 = _mm256_permute2x128_si256(y[2], y[2], (half) * 0x11);                        \
-        __m256i p3 = _mm256_permute2x128_si256(y[3], y[3], (half) * 0x11);                        \
-        COLUMN(half, 0);                                                                          \
-        COLUMN(half, 1);                                                                          \
-        COLUMN(half, 2);                                                                          \
-        COLUMN(half, 3);                                                                          \
-    } while (0)
-#define COLUMN(half, i)                                                                           \
-    z[4 * (half) + (i)] = product(matrix(bank->forward, bank->mask, record[1 + 4 * (half) + (i)]), \
-                                  SPREAD(p0, i), SPREAD(p1, i), SPREAD(p2, i), SPREAD(p3, i))
-    HALF(0);
-    HALF(1);
-#undef HALF
-#undef COLUMN
-    __m256i out[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        out[i] = quantize(z[2 * i], z[2 * i + 1], quantizer, 16 * i);
-        _mm256_storeu_si256((__m256i *)(void *)(block + 16 * i), out[i]);
+    for (int t = 0; t < 4; t++) {
+        __m256i y[2];
+#pragma GCC unroll 2
+        for (int i = 0; i < 2; i++) {
+            const int32_t *pair = r + (t >> 1) * 8 + ((2 * t + i) & 3); /* of output 2t + i */
+            y[i] = _mm256_add_epi32(
+                _mm256_add_epi32(_mm256_madd_epi16(x[0], _mm256_set1_epi32(pair[0])),
+                                 _mm256_madd_epi16(x[1], _mm256_set1_epi32(pair[4]))),
+                _mm256_add_epi32(_mm256_madd_epi16(x[2], _mm256_set1_epi32(pair[16])),
+                                 _mm256_madd_epi16(x[3], _mm256_set1_epi32(pair[20]))));
+            y[i] = _mm256_srai_epi32(_mm256_add_epi32(y[i], round), 8);
+        }
+        /* Pairs 0, 2 of column 2t, of 2t + 1 | pairs 1, 3. */
+        __m256i pairs = _mm256_packs_epi32(y[0], y[1]);
+        halves a = column_product(halved(bank, record[1 + 2 * t]), SPREAD(pairs, 0), SPREAD(pairs, 1));
+        halves b = column_product(halved(bank, record[2 + 2 * t]), SPREAD(pairs, 2), SPREAD(pairs, 3));
+        out[t] = quantize(two_columns(a, b), quantizer, 16 * t);
+        _mm256_storeu_si256((__m256i *)(void *)(block + 16 * t), out[t]);
     }
     return nonzero_mask(out);
 }
 
-TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
-                                 uint32_t table_bits, uint32_t *tokens, uint8_t *values) {
-    return jc_tokenize_ordered(block, jc_transposed, nonzero, dc_prediction, table_bits, tokens,
-                               values);
+/* ---- Tokens ---- */
+
+/* Size and additional bits of every value (Tables F.1, F.2): [value + 1024] */
+static uint32_t value_token[2048];
+static uint8_t place[64 + 1]; /* of a zig-zag position in a block; 64 stands for none left */
+
+static void token_init(void) {
+    for (int value = -1024; value < 1024; value++) {
+        int size = jc_bit_size(value);
+        value_token[value + 1024] = (uint32_t)size << 16 | jc_additional_bits(value, size);
+    }
+    memcpy(place, jc_transposed, 64);
 }
 
-TARGET static void inverse_block(const int16_t *transposed, const uint8_t *record,
-                                 const jc_bank *bank, const jc_quantizer *quantizer,
-                                 const int16_t *shrink, uint8_t *tile) {
+/* Whether 16 zeros or more lie between two non-zeros. */
+INLINE int has_long_run(uint64_t ac) {
+    uint64_t zeros = ~(ac | 1) & (~0ull >> _lzcnt_u64(ac | 1));
+    zeros &= zeros >> 1;
+    zeros &= zeros >> 2;
+    zeros &= zeros >> 4;
+    return (zeros & zeros >> 8) != 0;
+}
+
+/* Four at a time, so that few branches depend on how many there are; what goes beyond the end is
+ * overwritten by what comes next. */
+TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
+                                 uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
+    uint64_t ac = nonzero & ~1ull;
+    *tokens++ = jc_dc_token(block[0], dc_prediction, table_bits);
+    memcpy(*values, block, 2);
+    *values += 2 * (nonzero & 1);
+    if (__builtin_expect(has_long_run(ac), 0))
+        return jc_tokenize_ac(block, jc_transposed, ac, table_bits, tokens, values);
+    uint32_t n = (uint32_t)_mm_popcnt_u64(ac), last = 0, fixed = table_bits - (1u << 20);
+    uint8_t *out = *values;
+    *values += 2 * n;
+    for (uint32_t i = 0; i < n; i += 4) {
+#pragma GCC unroll 4
+        for (uint32_t j = i; j < i + 4; j++) {
+            uint32_t k = (uint32_t)_tzcnt_u64(ac);
+            int16_t value = block[place[k]];
+            memcpy(out + 2 * j, &value, 2);
+            tokens[j] = value_token[value + 1024] + ((k - last) << 20) + fixed;
+            last = k;
+            ac = _blsr_u64(ac);
+        }
+    }
+    tokens[n] = table_bits; /* EOB, kept unless the block is full */
+    return tokens + n + !(nonzero >> 63);
+}
+
+/* The first 2 n columns of frequencies; the others are zero. */
+INLINE void inverse_columns(int n, const int16_t *transposed, const uint8_t *record,
+                            const jc_bank *bank, const jc_quantizer *quantizer,
+                            const int16_t *shrink, __m256i x[8]) {
     const __m256i round = _mm256_set1_epi32(1 << 13);
     __m256i y[4]; /* y[p]: pairs (u = 2p, 2p+1) for each row */
 #pragma GCC unroll 4
-    for (int p = 0; p < 4; p++) {
+    for (int p = 0; p < n; p++) {
         __m256i q = _mm256_loadu_si256((const __m256i *)(const void *)(transposed + 16 * p));
         __m256i less = _mm256_loadu_si256((const __m256i *)(const void *)(shrink + 16 * p));
         __m256i z = _mm256_mullo_epi16(
@@ -207,14 +317,28 @@ TARGET static void inverse_block(const int16_t *transposed, const uint8_t *recor
     }
     const int32_t *r = (const int32_t *)(const void *)bank->inverse[record[0] & bank->mask];
     const __m256i offset = _mm256_set1_epi32((128 << 18) + (1 << 17));
-    __m256i x[8]; /* x[j]: column j, a row a lane */
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; j++)
-        x[j] = _mm256_srai_epi32(
-            _mm256_add_epi32(offset, product(y, _mm256_set1_epi32(r[j]), _mm256_set1_epi32(r[8 + j]),
-                                             _mm256_set1_epi32(r[16 + j]),
-                                             _mm256_set1_epi32(r[24 + j]))),
-            18);
+    for (int j = 0; j < 8; j++) { /* x[j]: column j, a row a lane */
+        __m256i low = _mm256_add_epi32(_mm256_madd_epi16(y[0], _mm256_set1_epi32(r[j])),
+                                       _mm256_madd_epi16(y[1], _mm256_set1_epi32(r[8 + j])));
+        __m256i sum = _mm256_add_epi32(offset, low);
+        if (n == 4)
+            sum = _mm256_add_epi32(
+                sum, _mm256_add_epi32(_mm256_madd_epi16(y[2], _mm256_set1_epi32(r[16 + j])),
+                                      _mm256_madd_epi16(y[3], _mm256_set1_epi32(r[24 + j]))));
+        x[j] = _mm256_srai_epi32(sum, 18);
+    }
+}
+
+TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero,
+                                 const uint8_t *record, const jc_bank *bank,
+                                 const jc_quantizer *quantizer, const int16_t *shrink,
+                                 uint8_t *tile) {
+    __m256i x[8];
+    if (nonzero & JC_HIGH_COLUMNS)
+        inverse_columns(4, transposed, record, bank, quantizer, shrink, x);
+    else
+        inverse_columns(2, transposed, record, bank, quantizer, shrink, x);
     /* Columns 0-3 (4-7), rows 0-3 | 4-7, and then rows. */
     __m256i a = _mm256_packus_epi16(_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3]));
     __m256i b = _mm256_packus_epi16(_mm256_packs_epi32(x[4], x[5]), _mm256_packs_epi32(x[6], x[7]));
@@ -338,7 +462,7 @@ static const uint8_t interleaved[3][3][16] = {
 };
 
 typedef struct {
-    __m256i r, g, b; /* bytes */
+    __m256i r, g, b;
 } rgb32;
 
 /* 16 pixels of each of two places, one a lane. */
@@ -460,44 +584,140 @@ TARGET static void rgb_to_cbcr(const uint8_t *const *rows, int n_rows, int step,
     jc_rgb_to_cbcr_c(rest, n_rows, step, n - x, cb, cr);
 }
 
-/* With constants that fit: 1.402 = 1 + 0.402, 1.772 = 2 - 0.228, -0.71414 = 0.28586 - 1, each
- * product rounded like the 32-bit one: (2 v c >> 16) + 1 >> 1 = (v c + 2^15) >> 16. */
-TARGET static void ycc_to_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint32_t n,
-                              uint8_t *rgb) {
-    const __m256i center = _mm256_set1_epi16(128), one = _mm256_set1_epi16(1);
-    const __m256i half = _mm256_set1_epi32(1 << 15);
-    uint32_t x = 0;
-    for (; x + 16 <= n; x += 16) {
-        __m256i luma16 = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(y + x)));
-        __m256i u = _mm256_sub_epi16(
-            _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(cb + x))), center);
-        __m256i v = _mm256_sub_epi16(
-            _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(cr + x))), center);
-        __m256i v402 = _mm256_mulhi_epi16(_mm256_add_epi16(v, v), _mm256_set1_epi16(26345));
-        v402 = _mm256_srai_epi16(_mm256_add_epi16(v402, one), 1);
-        __m256i u228 = _mm256_mulhi_epi16(_mm256_add_epi16(u, u), _mm256_set1_epi16(-14942));
-        u228 = _mm256_srai_epi16(_mm256_add_epi16(u228, one), 1);
-        __m256i g0 = _mm256_madd_epi16(_mm256_unpacklo_epi16(u, v), pair(-22554, 18734));
-        __m256i g1 = _mm256_madd_epi16(_mm256_unpackhi_epi16(u, v), pair(-22554, 18734));
-        __m256i green = _mm256_packs_epi32(_mm256_srai_epi32(_mm256_add_epi32(g0, half), 16),
-                                           _mm256_srai_epi32(_mm256_add_epi32(g1, half), 16));
-        __m256i r16 = _mm256_add_epi16(luma16, _mm256_add_epi16(v, v402));
-        __m256i g16 = _mm256_add_epi16(luma16, _mm256_sub_epi16(green, v));
-        __m256i b16 = _mm256_add_epi16(luma16, _mm256_add_epi16(_mm256_add_epi16(u, u), u228));
-        __m256i rg = _mm256_permute4x64_epi64(_mm256_packus_epi16(r16, g16), 0xD8);
-        __m128i planes[3] = {
-            _mm256_castsi256_si128(rg), _mm256_extracti128_si256(rg, 1),
-            _mm_packus_epi16(_mm256_castsi256_si128(b16), _mm256_extracti128_si256(b16, 1))};
-        for (int i = 0; i < 3; i++) {
-            __m128i out = _mm_setzero_si128();
-            for (int c = 0; c < 3; c++)
-                out = _mm_or_si128(
-                    out, _mm_shuffle_epi8(planes[c], _mm_loadu_si128((const __m128i *)(const void *)
-                                                                         interleaved[i][c])));
-            _mm_storeu_si128((__m128i *)(void *)(rgb + 3 * (size_t)x + 16 * i), out);
+/* Four pixels of 12 bytes, behind 0 or 4 others, to pairs of words. */
+#define X (char)0x80
+#define FOUR_PIXELS(first, second)                                                              \
+    first, X, second, X, first + 3, X, second + 3, X, first + 6, X, second + 6, X, first + 9, X, \
+        second + 9, X
+static const _Alignas(16) char red_green[2][16] = {{FOUR_PIXELS(0, 1)}, {FOUR_PIXELS(4, 5)}};
+static const _Alignas(16) char blue_green[2][16] = {{FOUR_PIXELS(2, 1)}, {FOUR_PIXELS(6, 5)}};
+#undef FOUR_PIXELS
+#undef X
+
+/* Words of every second 32-bit lane of a and b, plus those of their neighbors. */
+INLINE __m256i add_neighbors(__m256i a, __m256i b) {
+    __m256 x = _mm256_castsi256_ps(a), y = _mm256_castsi256_ps(b);
+    return _mm256_add_epi16(_mm256_castps_si256(_mm256_shuffle_ps(x, y, 0x88)),
+                            _mm256_castps_si256(_mm256_shuffle_ps(x, y, 0xDD)));
+}
+
+/* a.low + a.high | b.low + b.high, of words */
+INLINE __m256i fold_words(__m256i a, __m256i b) {
+    return _mm256_add_epi16(_mm256_blend_epi32(a, b, 0xF0), _mm256_permute2x128_si256(a, b, 0x21));
+}
+
+/* A lane for each row. 32768 does not fit 16 bits, -32768 does. */
+TARGET static void rgb_to_ycc_2x2(const uint8_t *top, const uint8_t *bottom, uint32_t n,
+                                  uint8_t *y_top, uint8_t *y_bottom, uint8_t *cb, uint8_t *cr) {
+    const __m256i offset = _mm256_set1_epi32((128 << 18) + (1 << 17) - 1);
+    for (; n; n--, top += 48, bottom += 48, y_top += 2 * JC_BLOCK, y_bottom += 2 * JC_BLOCK,
+              cb += JC_BLOCK, cr += JC_BLOCK) {
+        __m256i rg[4], bg[4], y[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            int at = i < 3 ? 12 * i : 32, shifted = i == 3; /* within the 48 bytes */
+            __m256i pixels = _mm256_inserti128_si256(
+                _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(top + at))),
+                _mm_loadu_si128((const __m128i *)(const void *)(bottom + at)), 1);
+            rg[i] = _mm256_shuffle_epi8(pixels, both_lanes((const uint8_t *)red_green[shifted]));
+            bg[i] = _mm256_shuffle_epi8(pixels, both_lanes((const uint8_t *)blue_green[shifted]));
+            y[i] = luma_4x2(rg[i], bg[i]);
         }
+        __m256i luma16 = _mm256_packus_epi16(_mm256_packus_epi32(y[0], y[1]),
+                                             _mm256_packus_epi32(y[2], y[3]));
+        store_row(y_top, _mm256_castsi256_si128(luma16));
+        store_row(y_bottom, _mm256_extracti128_si256(luma16, 1));
+
+        __m256i red = fold_words(add_neighbors(rg[0], rg[1]), add_neighbors(rg[2], rg[3]));
+        __m256i blue = fold_words(add_neighbors(bg[0], bg[1]), add_neighbors(bg[2], bg[3]));
+        __m256i b = _mm256_sub_epi32(_mm256_madd_epi16(red, pair(-11059, -21709)),
+                                     _mm256_madd_epi16(blue, pair(-32768, 0)));
+        __m256i r = _mm256_sub_epi32(_mm256_madd_epi16(blue, pair(-5329, -27439)),
+                                     _mm256_madd_epi16(red, pair(-32768, 0)));
+        b = _mm256_srai_epi32(_mm256_add_epi32(b, offset), 18);
+        r = _mm256_srai_epi32(_mm256_add_epi32(r, offset), 18);
+        __m256i both = _mm256_packs_epi32(b, r); /* Cb 0-3, Cr 0-3 | Cb 4-7, Cr 4-7 */
+        both = _mm256_packus_epi16(both, both);
+        __m128i low = _mm256_castsi256_si128(both), high = _mm256_extracti128_si256(both, 1);
+        __m128i samples = _mm_unpacklo_epi32(low, high); /* Cb 0-3, Cb 4-7, Cr 0-3, Cr 4-7 */
+        _mm_storel_epi64((__m128i *)(void *)cb, samples);
+        _mm_storel_epi64((__m128i *)(void *)cr, _mm_unpackhi_epi64(samples, samples));
     }
-    jc_ycc_to_rgb_c(y + x, cb + x, cr + x, n - x, rgb + 3 * (size_t)x);
+}
+
+/* Red, green or blue of 16 samples in words; with constants that fit: 1.402 = 1 + 0.402,
+ * 1.772 = 2 - 0.228, -0.71414 = 0.28586 - 1, each product rounded like the 32-bit one:
+ * (2 v c >> 16) + 1 >> 1 = (v c + 2^15) >> 16. */
+INLINE __m256i scaled(__m256i v, int16_t constant) {
+    v = _mm256_mulhi_epi16(_mm256_add_epi16(v, v), _mm256_set1_epi16(constant));
+    return _mm256_srai_epi16(_mm256_add_epi16(v, _mm256_set1_epi16(1)), 1);
+}
+
+INLINE __m256i green_part(__m256i u, __m256i v) {
+    const __m256i half = _mm256_set1_epi32(1 << 15), constants = pair(-22554, 18734);
+    __m256i low = _mm256_madd_epi16(_mm256_unpacklo_epi16(u, v), constants);
+    __m256i high = _mm256_madd_epi16(_mm256_unpackhi_epi16(u, v), constants);
+    return _mm256_packs_epi32(_mm256_srai_epi32(_mm256_add_epi32(low, half), 16),
+                              _mm256_srai_epi32(_mm256_add_epi32(high, half), 16));
+}
+
+INLINE rgb32 to_rgb(__m256i y, __m256i u, __m256i v) {
+    return (rgb32){_mm256_add_epi16(y, _mm256_add_epi16(v, scaled(v, 26345))),
+                   _mm256_add_epi16(y, _mm256_sub_epi16(green_part(u, v), v)),
+                   _mm256_add_epi16(y, _mm256_add_epi16(_mm256_add_epi16(u, u), scaled(u, -14942)))};
+}
+
+INLINE __m128i two_tiles(const uint8_t *y, size_t step) {
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)y),
+                              _mm_loadl_epi64((const __m128i *)(const void *)(y + step)));
+}
+
+TARGET static void ycc_to_rgb(const uint8_t *y, size_t step, const uint8_t *cb, const uint8_t *cr,
+                              uint32_t n, uint8_t *rgb) {
+    const __m256i center = _mm256_set1_epi16(128), zero = _mm256_setzero_si256();
+    for (; n >= 32; n -= 32, y += 4 * step, cb += 32, cr += 32, rgb += 3 * 32) {
+        __m256i l = _mm256_inserti128_si256(_mm256_castsi128_si256(two_tiles(y, step)),
+                                            two_tiles(y + 2 * step, step), 1);
+        __m256i u = _mm256_loadu_si256((const __m256i *)(const void *)cb);
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)cr);
+        rgb32 low = to_rgb(_mm256_unpacklo_epi8(l, zero),
+                           _mm256_sub_epi16(_mm256_unpacklo_epi8(u, zero), center),
+                           _mm256_sub_epi16(_mm256_unpacklo_epi8(v, zero), center));
+        rgb32 high = to_rgb(_mm256_unpackhi_epi8(l, zero),
+                            _mm256_sub_epi16(_mm256_unpackhi_epi8(u, zero), center),
+                            _mm256_sub_epi16(_mm256_unpackhi_epi8(v, zero), center));
+        __m256i planes[3] = {_mm256_packus_epi16(low.r, high.r), _mm256_packus_epi16(low.g, high.g),
+                             _mm256_packus_epi16(low.b, high.b)};
+        __m256i out[3]; /* each 16 bytes of pixels 0-15 | 16-31 */
+        for (int i = 0; i < 3; i++)
+            out[i] = _mm256_or_si256(
+                _mm256_or_si256(_mm256_shuffle_epi8(planes[0], both_lanes(interleaved[i][0])),
+                                _mm256_shuffle_epi8(planes[1], both_lanes(interleaved[i][1]))),
+                _mm256_shuffle_epi8(planes[2], both_lanes(interleaved[i][2])));
+        _mm256_storeu_si256((__m256i *)(void *)rgb, _mm256_permute2x128_si256(out[0], out[1], 0x20));
+        _mm256_storeu_si256((__m256i *)(void *)(rgb + 32),
+                            _mm256_permute2x128_si256(out[2], out[0], 0x30));
+        _mm256_storeu_si256((__m256i *)(void *)(rgb + 64),
+                            _mm256_permute2x128_si256(out[1], out[2], 0x31));
+    }
+    jc_ycc_to_rgb_c(y, step, cb, cr, n, rgb);
+}
+
+INLINE __m128i tile_rows(const uint8_t *near, const uint8_t *far) {
+    return _mm_unpacklo_epi8(_mm_loadl_epi64((const __m128i *)(const void *)near),
+                             _mm_loadl_epi64((const __m128i *)(const void *)far));
+}
+
+/* The last of an odd number of tiles is read twice. */
+TARGET static void weigh(const uint8_t *near, const uint8_t *far, uint32_t n_tiles, int near_weight,
+                         int far_weight, uint16_t *out) {
+    const __m256i weights = _mm256_set1_epi16((int16_t)(near_weight | far_weight << 8));
+    for (uint32_t i = 0; i < n_tiles; i += 2, near += 2 * JC_BLOCK, far += 2 * JC_BLOCK, out += 16) {
+        size_t next = i + 1 < n_tiles ? JC_BLOCK : 0;
+        __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(tile_rows(near, far)),
+                                                tile_rows(near + next, far + next), 1);
+        _mm256_storeu_si256((__m256i *)(void *)out, _mm256_maddubs_epi16(pairs, weights));
+    }
 }
 
 TARGET static void widen(const uint16_t *row, uint32_t n, int left_bias, int right_bias, int shift,
@@ -557,7 +777,9 @@ const jc_kernels jc_avx2 = {
     .name = "avx2",
     .rgb_to_y = rgb_to_y,
     .rgb_to_cbcr = rgb_to_cbcr,
+    .rgb_to_ycc_2x2 = rgb_to_ycc_2x2,
     .ycc_to_rgb = ycc_to_rgb,
+    .weigh = weigh,
     .forward_order = jc_transposed,
     .forward_block = forward_block,
     .tokenize = tokenize,

@@ -106,21 +106,22 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
 
 /* Non-zeros are compressed to the front, then sixteen tokens are made at a time. */
 TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
-                                 uint32_t table_bits, uint32_t *tokens, uint8_t *values) {
+                                 uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
     uint8_t place[1 + 64 + JC_SLACK]; /* of the previous non-zero and of all AC ones */
     uint64_t ac = nonzero & ~1ull;
     int n = __builtin_popcountll(ac);
     *tokens++ = jc_dc_token(block[0], dc_prediction, table_bits);
     place[0] = 0;
     _mm512_storeu_si512(place + 1, _mm512_maskz_compress_epi8(ac, load(jc_identity)));
-    _mm512_storeu_si512(values, _mm512_maskz_compress_epi16((uint32_t)nonzero, load(block)));
-    _mm512_storeu_si512(values + 2 * __builtin_popcount((uint32_t)nonzero),
+    uint8_t *out = *values;
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi16((uint32_t)nonzero, load(block)));
+    _mm512_storeu_si512(out + 2 * __builtin_popcount((uint32_t)nonzero),
                         _mm512_maskz_compress_epi16((uint32_t)(nonzero >> 32), load(block + 32)));
-    values += 2 * (nonzero & 1);
+    out += 2 * (nonzero & 1);
 
     uint32_t long_run = 0;
     for (int i = 0; i < n; i += 16) {
-        __m512i value = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)(values + 2 * i)));
+        __m512i value = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)(out + 2 * i)));
         __m512i here = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + 1 + i)));
         __m512i before = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + i)));
         __m512i run = _mm512_sub_epi32(_mm512_sub_epi32(here, before), _mm512_set1_epi32(1));
@@ -136,15 +137,18 @@ TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc
         long_run |= _mm512_mask_cmpgt_epi32_mask(valid, run, _mm512_set1_epi32(15));
     }
     if (!long_run) {
+        *values = out + 2 * n;
         tokens[n] = table_bits; /* EOB, kept unless the block is full */
         return tokens + n + (place[n] != 63);
     }
+    *values = out;
     return jc_tokenize_ac(block, jc_identity, ac, table_bits, tokens, values); /* with ZRL */
 }
 
-TARGET static void inverse_block(const int16_t *transposed, const uint8_t *record,
+TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
                                  const jc_bank *bank, const jc_quantizer *quantizer,
                                  const int16_t *shrink, uint8_t *tile) {
+    (void)nonzero;
     __m512i y[2]; /* y[h]: pairs (u = 4h, 4h+1) | (4h+2, 4h+3), for each row */
 #pragma GCC unroll 2
     for (int h = 0; h < 2; h++) {

@@ -43,6 +43,22 @@ static int quantize(int32_t z, const jc_quantizer *q, int i) {
     return y < 0 ? -(int)magnitude : (int)magnitude;
 }
 
+/* ---- Banks ---- */
+
+void jc_bank_pack(const int16_t (*matrices)[8][8], uint32_t n, int16_t *memory, jc_bank *bank) {
+    int16_t(*forward)[4][8][2] = (int16_t(*)[4][8][2])(void *)memory;
+    int16_t(*inverse)[4][8][2] = forward + n;
+    int16_t(*halved)[2][2][2][4][2] = (int16_t(*)[2][2][2][4][2])(void *)(inverse + n);
+    for (uint32_t m = 0; m < n; m++)
+        for (int i = 0; i < 8; i++)
+            for (int j = 0; j < 8; j++) {
+                forward[m][j >> 1][i][j & 1] = matrices[m][i][j];
+                inverse[m][i >> 1][j][i & 1] = matrices[m][i][j];
+                halved[m][j >> 2][i >> 2][j >> 1 & 1][i & 3][j & 1] = matrices[m][i][j];
+            }
+    *bank = (jc_bank){(const void *)forward, (const void *)inverse, (const void *)halved, n - 1};
+}
+
 /* ---- Rotation ---- */
 
 /* Clockwise by 90 degrees times `rotation`: rotated[i] = tile[jc_rotation[rotation][i]]. */
@@ -95,8 +111,10 @@ const int16_t jc_shrink_ac[64] = {
 };
 const int16_t jc_shrink_none[64] = {0};
 
-void jc_inverse_block_c(const int16_t *transposed, const uint8_t *record, const jc_bank *bank,
-                        const jc_quantizer *quantizer, const int16_t *shrink, uint8_t *tile) {
+void jc_inverse_block_c(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
+                        const jc_bank *bank, const jc_quantizer *quantizer, const int16_t *shrink,
+                        uint8_t *tile) {
+    (void)nonzero;
     int16_t z[8][8], y[8][8]; /* z[u][v], y[row][u] */
     for (int i = 0; i < 64; i++) {
         int q = transposed[i], sign = (q > 0) - (q < 0);

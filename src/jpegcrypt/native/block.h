@@ -24,12 +24,17 @@ enum { /* round(2^13 x), see jc_inverse_dct_c */
     JC_F_3_072 = 25172,
 };
 
+/* Zig-zag positions of the columns u >= 4, of which most blocks have none. What is left out for
+ * them is exactly zero: (0 + round) >> shift = 0. */
+#define JC_HIGH_COLUMNS 0xFFFC7F80FE01C000ull
+
 extern const uint8_t jc_rotation[4][64];
 
 uint64_t jc_forward_block_c(const uint8_t *tile, const uint8_t *record, const jc_bank *bank,
                             const jc_quantizer *quantizer, int16_t *block);
-void jc_inverse_block_c(const int16_t *transposed, const uint8_t *record, const jc_bank *bank,
-                        const jc_quantizer *quantizer, const int16_t *shrink, uint8_t *tile);
+void jc_inverse_block_c(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
+                        const jc_bank *bank, const jc_quantizer *quantizer, const int16_t *shrink,
+                        uint8_t *tile);
 void jc_inverse_dct_c(const int16_t *natural, const jc_quantizer *quantizer, uint8_t *tile);
 
 #endif

@@ -64,10 +64,45 @@ static const uint8_t *source_row(const source *s, uint32_t y, int slot) {
     return copy;
 }
 
+static void gray_rows(const jc_component *p, const source *s, uint32_t first, uint32_t last,
+                      uint8_t *plane) {
+    for (uint32_t y = first; y < last; y++) {
+        const uint8_t *row = source_row(s, y, 0);
+        uint8_t *out = plane + row_offset(p, y);
+        for (uint32_t x = 0; x < p->blocks_w; x++) memcpy(out + x * JC_BLOCK, row + 8 * x, 8);
+    }
+}
+
+/* A row of chroma and the rows of luma that belong to it; `rows` of them are in the frame. */
+static void color_rows(const jc_kernels *k, const jc_frame *frame, const uint8_t *const *group,
+                       uint32_t y, uint32_t rows, uint8_t *const *planes) {
+    const jc_component *luma = &frame->component[0], *chroma = &frame->component[1];
+    uint32_t luma_y = y * (uint32_t)frame->v_max, done = 0; /* MCUs of both luma and chroma */
+    size_t offset = row_offset(chroma, y);
+    if (k->rgb_to_ycc_2x2 && frame->h_max == 2 && frame->v_max == 2 && rows == 2) {
+        done = luma->blocks_w / 2;
+        k->rgb_to_ycc_2x2(group[0], group[1], done, planes[0] + row_offset(luma, luma_y),
+                          planes[0] + row_offset(luma, luma_y + 1), planes[1] + offset,
+                          planes[2] + offset);
+    }
+    uint32_t luma_done = done * (uint32_t)frame->h_max, pixel = luma_done * 8;
+    const uint8_t *rest[4];
+    for (int i = 0; i < frame->v_max; i++) rest[i] = group[i] + 3 * (size_t)pixel;
+    for (uint32_t i = 0; i < rows; i++)
+        k->rgb_to_y(rest[i], luma->blocks_w * 8 - pixel,
+                    planes[0] + row_offset(luma, luma_y + i) + (size_t)luma_done * JC_BLOCK);
+    offset += (size_t)done * JC_BLOCK;
+    k->rgb_to_cbcr(rest, frame->v_max, frame->h_max, (chroma->blocks_w - done) * 8,
+                   planes[1] + offset, planes[2] + offset);
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
 /* Samples beyond the picture repeat its last row and column (A.2.4 leaves the choice open). */
 jc_status jc_image_to_planes(const jc_kernels *k, const jc_frame *frame, const uint8_t *image,
-                             ptrdiff_t row_stride, uint8_t *const *planes) {
-    const jc_component *luma = &frame->component[0];
+                             ptrdiff_t row_stride, uint32_t first, uint32_t last,
+                             uint8_t *const *planes) {
+    const jc_component *luma = &frame->component[0], *chroma = &frame->component[1];
     source s = {.image = image, .stride = row_stride, .width = frame->width,
                 .height = frame->height, .pixel = frame->n_components == 1 ? 1 : 3};
     for (int c = 0; c < frame->n_components; c++) {
@@ -77,29 +112,16 @@ jc_status jc_image_to_planes(const jc_kernels *k, const jc_frame *frame, const u
     }
     s.scratch = malloc((size_t)s.padded * s.pixel * (size_t)frame->v_max);
     if (!s.scratch) return JC_NO_MEMORY;
-
-    if (frame->n_components == 1) {
-        for (uint32_t y = 0; y < luma->blocks_h * 8; y++) {
-            const uint8_t *row = source_row(&s, y, 0);
-            uint8_t *out = planes[0] + row_offset(luma, y);
-            for (uint32_t x = 0; x < luma->blocks_w; x++) memcpy(out + x * JC_BLOCK, row + 8 * x, 8);
+    if (frame->n_components == 1)
+        gray_rows(luma, &s, first * 8, last * 8, planes[0]);
+    else
+        for (uint32_t y = first * 8; y < min_u32(last, chroma->blocks_h) * 8; y++) {
+            const uint8_t *group[4];
+            uint32_t luma_y = y * (uint32_t)frame->v_max;
+            for (int i = 0; i < frame->v_max; i++) group[i] = source_row(&s, luma_y + (uint32_t)i, i);
+            uint32_t rows = luma_y < luma->blocks_h * 8 ? luma->blocks_h * 8 - luma_y : 0;
+            color_rows(k, frame, group, y, min_u32(rows, (uint32_t)frame->v_max), planes);
         }
-        free(s.scratch);
-        return JC_OK;
-    }
-    const jc_component *chroma = &frame->component[1];
-    uint32_t rows = chroma->blocks_h * 8; /* luma never has more than rows * v_max */
-    for (uint32_t y = 0; y < rows; y++) {
-        const uint8_t *group[4];
-        for (int i = 0; i < frame->v_max; i++) {
-            uint32_t luma_y = y * (uint32_t)frame->v_max + (uint32_t)i;
-            group[i] = source_row(&s, luma_y, i);
-            if (luma_y < luma->blocks_h * 8)
-                k->rgb_to_y(group[i], luma->blocks_w * 8, planes[0] + row_offset(luma, luma_y));
-        }
-        k->rgb_to_cbcr(group, frame->v_max, frame->h_max, chroma->blocks_w * 8,
-                       planes[1] + row_offset(chroma, y), planes[2] + row_offset(chroma, y));
-    }
     free(s.scratch);
     return JC_OK;
 }
@@ -107,13 +129,13 @@ jc_status jc_image_to_planes(const jc_kernels *k, const jc_frame *frame, const u
 /* ---- Inverse ---- */
 
 /* The roundings are those of libjpeg's jdcolor.c tables. */
-void jc_ycc_to_rgb_c(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint32_t n,
+void jc_ycc_to_rgb_c(const uint8_t *y, size_t step, const uint8_t *cb, const uint8_t *cr, uint32_t n,
                      uint8_t *rgb) {
     for (uint32_t x = 0; x < n; x++) {
-        int32_t u = cb[x] - 128, v = cr[x] - 128;
-        rgb[3 * x] = jc_clamp(y[x] + ((91881 * v + HALF) >> 16));
-        rgb[3 * x + 1] = jc_clamp(y[x] + ((-22554 * u - 46802 * v + HALF) >> 16));
-        rgb[3 * x + 2] = jc_clamp(y[x] + ((116130 * u + HALF) >> 16));
+        int32_t luma = y[(x >> 3) * step + (x & 7)], u = cb[x] - 128, v = cr[x] - 128;
+        rgb[3 * x] = jc_clamp(luma + ((91881 * v + HALF) >> 16));
+        rgb[3 * x + 1] = jc_clamp(luma + ((-22554 * u - 46802 * v + HALF) >> 16));
+        rgb[3 * x + 2] = jc_clamp(luma + ((116130 * u + HALF) >> 16));
     }
 }
 
@@ -122,14 +144,19 @@ static void tiles_to_row(const uint8_t *plane, const jc_component *p, uint32_t y
     for (uint32_t x = 0; x < p->blocks_w; x++, tile += JC_BLOCK, row += 8) memcpy(row, tile, 8);
 }
 
+void jc_weigh_c(const uint8_t *near, const uint8_t *far, uint32_t n_tiles, int near_weight,
+                int far_weight, uint16_t *out) {
+    for (; n_tiles; n_tiles--, near += JC_BLOCK, far += JC_BLOCK, out += 8)
+        for (int i = 0; i < 8; i++)
+            out[i] = (uint16_t)(near_weight * near[i] + far_weight * far[i]);
+}
+
 /* A row of samples of which a triangle filter is made: the row itself (weights 1, 0), or 3/4 near
  * and 1/4 far (weights 3, 1) scaled by 4. Both ends are repeated, at [-1] and [samples_w]. */
-static void weigh_rows(const uint8_t *plane, const jc_component *p, uint32_t near, uint32_t far,
-                       int near_weight, int far_weight, uint16_t *row) {
-    const uint8_t *a = plane + row_offset(p, near), *b = plane + row_offset(p, far);
-    uint16_t *out = row;
-    for (uint32_t x = 0; x < p->blocks_w; x++, a += JC_BLOCK, b += JC_BLOCK, out += 8)
-        for (int i = 0; i < 8; i++) out[i] = (uint16_t)(near_weight * a[i] + far_weight * b[i]);
+static void weigh_rows(const jc_kernels *k, const uint8_t *plane, const jc_component *p,
+                       uint32_t near, uint32_t far, int near_weight, int far_weight, uint16_t *row) {
+    k->weigh(plane + row_offset(p, near), plane + row_offset(p, far), p->blocks_w, near_weight,
+             far_weight, row);
     row[-1] = row[0];
     row[p->samples_w] = row[p->samples_w - 1];
 }
@@ -159,19 +186,19 @@ static const uint8_t *upsample(const jc_kernels *k, const jc_frame *frame, const
     if (far >= p->samples_h) far = near;
 
     if (p->h == frame->h_max && twice_v) {
-        weigh_rows(plane, p, near, far, 3, 1, rows->weighed);
+        weigh_rows(k, plane, p, near, far, 3, 1, rows->weighed);
         int bias = y & 1 ? 2 : 1;
         for (uint32_t x = 0; x < frame->width; x++)
             rows->wide[x] = (uint8_t)((rows->weighed[x] + bias) >> 2);
         return rows->wide;
     }
     if (twice_h && twice_v && p->samples_w > 2) {
-        weigh_rows(plane, p, near, far, 3, 1, rows->weighed);
+        weigh_rows(k, plane, p, near, far, 3, 1, rows->weighed);
         k->widen(rows->weighed, p->samples_w, 8, 7, 4, rows->wide);
         return rows->wide;
     }
     if (twice_h && p->v == frame->v_max && p->samples_w > 2) {
-        weigh_rows(plane, p, near, near, 1, 0, rows->weighed);
+        weigh_rows(k, plane, p, near, near, 1, 0, rows->weighed);
         k->widen(rows->weighed, p->samples_w, 1, 2, 2, rows->wide);
         return rows->wide;
     }
@@ -183,7 +210,8 @@ static const uint8_t *upsample(const jc_kernels *k, const jc_frame *frame, const
 }
 
 jc_status jc_planes_to_image(const jc_kernels *k, const jc_frame *frame, int is_rgb,
-                             const uint8_t *const *planes, uint8_t *image) {
+                             const uint8_t *const *planes, uint32_t first, uint32_t last,
+                             uint8_t *image) {
     /* Whole blocks, an odd width widened to one more, and what wide stores touch. */
     size_t padded = ((size_t)frame->width + 2 * JC_BLOCK + 63) & ~(size_t)63;
     uint8_t *scratch = malloc(JC_MAX_COMPONENTS * 4 * padded);
@@ -194,10 +222,14 @@ jc_status jc_planes_to_image(const jc_kernels *k, const jc_frame *frame, int is_
         rows[c] = (upsample_rows){base, base + padded,
                                   (uint16_t *)(void *)(base + 2 * padded) + JC_SLACK};
     }
-    for (uint32_t y = 0; y < frame->height; y++) {
-        const uint8_t *sample[JC_MAX_COMPONENTS];
-        for (int c = 0; c < frame->n_components; c++)
+    for (uint32_t y = first; y < last; y++) {
+        const uint8_t *sample[JC_MAX_COMPONENTS] = {NULL};
+        const jc_component *luma = &frame->component[0];
+        int tiled = !is_rgb && frame->n_components == 3 && luma->h == frame->h_max &&
+                    luma->v == frame->v_max;
+        for (int c = tiled; c < frame->n_components; c++)
             sample[c] = upsample(k, frame, &frame->component[c], planes[c], y, &rows[c]);
+        if (tiled) sample[0] = planes[0] + row_offset(luma, y);
         uint8_t *out = image + (size_t)y * frame->width * (size_t)frame->n_components;
         if (frame->n_components == 1)
             memcpy(out, sample[0], frame->width);
@@ -205,7 +237,7 @@ jc_status jc_planes_to_image(const jc_kernels *k, const jc_frame *frame, int is_
             for (uint32_t x = 0; x < frame->width; x++)
                 for (int c = 0; c < 3; c++) out[3 * x + (uint32_t)c] = sample[c][x];
         else
-            k->ycc_to_rgb(sample[0], sample[1], sample[2], frame->width, out);
+            k->ycc_to_rgb(sample[0], tiled ? JC_BLOCK : 8, sample[1], sample[2], frame->width, out);
     }
     free(scratch);
     return JC_OK;

@@ -1,5 +1,8 @@
 /* The decoder: entropy-coded data or coefficient arrays to tile planes and to the message that
- * the tag authenticates. */
+ * the tag authenticates.
+ *
+ * As in the encoder, a batch of MCUs goes through both stages while it is in the first-level cache.
+ * Two threads may share the work, one a stage, with rows of MCUs between them. */
 #include "jpegcrypt.h"
 #include "huffman.h"
 #include "huffman_decode.h"
@@ -11,88 +14,159 @@ static const uint8_t *block_order(const jc_decoder *d) {
     return d->bank ? jc_transposed : jc_natural;
 }
 
-static void put_block(const jc_decoder *d, int c, size_t block, const int16_t *coefficients) {
-    const jc_plan *plan = &d->plan[c];
-    if (!d->bank) {
-        d->kernels->inverse_dct(coefficients, d->quantizer[c], d->planes[c] + block * JC_BLOCK);
-        return;
-    }
+/* ---- Blocks to tiles ---- */
+
+/* Blocks [o, o + n) of component c, h of them in each MCU, from places from `at` on. */
+static void put_row(const jc_decoder *d, int c, size_t o, uint32_t n, size_t at, size_t h, size_t mcu,
+                    int16_t (*block)[64], const uint64_t *nonzero) {
     const jc_component *p = &d->frame->component[c];
+    const jc_plan *plan = &d->plan[c];
+    const jc_quantizer *quantizer = d->quantizer[c];
+    uint8_t *plane = d->planes[c];
+    size_t last = jc_component_blocks(d->frame, c) - 1, column = 0;
     int full = p->h == d->frame->h_max && p->v == d->frame->v_max;
-    size_t ahead = block + JC_PREFETCH < d->blocks[c] ? block + JC_PREFETCH : block;
-    __builtin_prefetch(d->planes[c] + (size_t)plan->permutation[ahead] * JC_BLOCK, 1);
-    d->kernels->inverse_block(coefficients, plan->records + block * JC_RECORD, d->bank,
-                              d->quantizer[c], full ? jc_shrink_ac : jc_shrink_none,
-                              d->planes[c] + (size_t)plan->permutation[block] * JC_BLOCK);
+    const int16_t *shrink = full ? jc_shrink_ac : jc_shrink_none;
+    for (size_t end = o + n; o < end; o++) {
+        size_t place = at + column;
+        if (d->bank) {
+            size_t ahead = o + JC_PREFETCH < last ? o + JC_PREFETCH : last;
+            __builtin_prefetch(plane + (size_t)plan->permutation[ahead] * JC_BLOCK, 1);
+            d->kernels->inverse_block(block[place], nonzero[place], plan->records + o * JC_RECORD,
+                                      d->bank, quantizer, shrink,
+                                      plane + (size_t)plan->permutation[o] * JC_BLOCK);
+        } else {
+            d->kernels->inverse_dct(block[place], quantizer, plane + o * JC_BLOCK);
+        }
+        if (++column == h) column = 0, at += mcu;
+    }
 }
 
-/* Room for the message of a block: in the buffer, or in `unused` if nobody wants it. */
-static uint8_t *message_start(const jc_decoder *d, uint8_t *unused) {
-    if (!d->message) return unused;
-    if (jc_reserve(d->message, JC_MAX_MESSAGE)) return NULL;
-    return d->message->data + d->message->size;
+static size_t mcu_blocks(const jc_frame *frame) {
+    size_t n = 0;
+    for (int c = 0; c < frame->n_components; c++)
+        n += (size_t)(frame->component[c].h * frame->component[c].v);
+    return n;
 }
 
-static void message_end(const jc_decoder *d, uint8_t *start, uint64_t nonzero, const uint8_t *end) {
+void jc_put_mcus(const jc_decoder *d, uint32_t row, uint32_t first, uint32_t last,
+                 int16_t (*block)[64], const uint64_t *nonzero) {
+    size_t mcu = mcu_blocks(d->frame), at = 0;
+    for (int c = 0; c < d->frame->n_components; c++) {
+        const jc_component *p = &d->frame->component[c];
+        uint32_t x = first * (uint32_t)p->h, end = last * (uint32_t)p->h;
+        if (end > p->blocks_w) end = p->blocks_w;
+        for (int v = 0; v < p->v; v++, at += (size_t)p->h) {
+            uint32_t y = row * (uint32_t)p->v + (uint32_t)v;
+            if (y < p->blocks_h && x < end)
+                put_row(d, c, (size_t)y * p->blocks_w + x, end - x, at, (size_t)p->h, mcu, block,
+                        nonzero);
+        }
+    }
+}
+
+/* ---- Entropy-coded data to blocks ---- */
+
+/* Where the message of the next block goes: behind the others, or to `unused` if nobody wants it. */
+static uint8_t *message_end(const jc_decoder *d, uint8_t *unused) {
+    return d->message ? d->message->data + d->message->size : unused;
+}
+
+static void append_message(const jc_decoder *d, uint8_t *start, uint64_t nonzero, const uint8_t *end) {
     if (!d->message) return;
     jc_store_le64(start, nonzero);
     d->message->size += (size_t)(end - start);
 }
 
-static jc_status visit(jc_reader *r, const jc_scan *scan, int i, size_t block, void *context) {
-    const jc_decoder *d = context;
-    _Alignas(64) int16_t coefficients[64] = {0};
-    uint8_t unused[JC_MAX_MESSAGE], *message = message_start(d, unused);
-    uint64_t nonzero;
-    if (!message) return JC_NO_MEMORY;
-    uint8_t *values = message + 8;
-    jc_status status =
-        d->kernels->decode_block(r, scan, i, block_order(d), coefficients, &values, &nonzero);
-    if (status || block == JC_PADDING_BLOCK) return status;
-    message_end(d, message, nonzero, values);
-    put_block(d, scan->component[i], block, coefficients);
+jc_status jc_decode_mcus(const jc_decoder *d, jc_walk *walk, uint32_t row, uint32_t first,
+                         uint32_t last, int16_t (*block)[64], uint64_t *nonzero) {
+    const jc_frame *frame = d->frame;
+    const uint8_t *order = block_order(d);
+    size_t mcu = mcu_blocks(frame), n = 0;
+    uint8_t unused[JC_MAX_MESSAGE];
+    if (d->message && jc_reserve(d->message, (last - first) * mcu * JC_MAX_MESSAGE))
+        return JC_NO_MEMORY;
+    memset(block, 0, (last - first) * mcu * sizeof *block);
+    for (uint32_t x = first; x < last; x++) {
+        jc_status status = jc_walk_mcu(walk);
+        if (status) return status;
+        for (int c = 0; c < frame->n_components; c++) {
+            const jc_component *p = &frame->component[c];
+            for (int v = 0; v < p->v; v++)
+                for (int h = 0; h < p->h; h++, n++) {
+                    uint8_t *message = message_end(d, unused), *values = message + 8;
+                    status = d->kernels->decode_block(&walk->reader, walk->scan, c, order, block[n],
+                                                      &values, &nonzero[n]);
+                    if (status) return status;
+                    if (jc_overrun(&walk->reader)) return JC_TRUNCATED;
+                    if (x * (uint32_t)p->h + (uint32_t)h < p->blocks_w &&
+                        row * (uint32_t)p->v + (uint32_t)v < p->blocks_h)
+                        append_message(d, message, nonzero[n], values);
+                }
+        }
+    }
     return JC_OK;
 }
 
-jc_status jc_decode_to_planes(const jc_decoder *decoder, const jc_scan *scan, size_t *position) {
-    return jc_walk_scan(scan, visit, (void *)(uintptr_t)decoder, position);
+typedef struct {
+    _Alignas(64) int16_t block[JC_BATCH * JC_MAX_MCU][64];
+    uint64_t nonzero[JC_BATCH * JC_MAX_MCU];
+} batch;
+
+static uint32_t batch_end(const jc_frame *frame, uint32_t first) {
+    return frame->mcus_w - first > JC_BATCH ? first + JC_BATCH : frame->mcus_w;
 }
 
-static jc_status convert_block(const jc_decoder *d, int c, size_t block, const int16_t *natural) {
-    _Alignas(64) int16_t coefficients[64];
-    uint8_t unused[JC_MAX_MESSAGE], *message = message_start(d, unused);
-    if (!message) return JC_NO_MEMORY;
+jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
+    batch blocks;
+    for (uint32_t row = 0; row < d->frame->mcus_h; row++)
+        for (uint32_t first = 0, last; first < d->frame->mcus_w; first = last) {
+            last = batch_end(d->frame, first);
+            jc_status status =
+                jc_decode_mcus(d, walk, row, first, last, blocks.block, blocks.nonzero);
+            if (status) return status;
+            jc_put_mcus(d, row, first, last, blocks.block, blocks.nonzero);
+        }
+    return jc_walk_end(walk);
+}
+
+/* ---- Coefficient arrays to blocks ---- */
+
+static uint64_t reorder(const jc_decoder *d, const int16_t *natural, int16_t *block) {
+    uint8_t unused[JC_MAX_MESSAGE], *message = message_end(d, unused), *values = message + 8;
     const uint8_t *order = block_order(d);
-    uint8_t *values = message + 8;
     uint64_t nonzero = 0;
     for (int k = 0; k < 64; k++) {
         int16_t value = natural[jc_natural[k]];
-        coefficients[order[k]] = value;
+        block[order[k]] = value;
         if (!value) continue;
         nonzero |= 1ull << k;
         values = jc_store_le16(values, value);
     }
-    message_end(d, message, nonzero, values);
-    put_block(d, c, block, coefficients);
-    return JC_OK;
+    append_message(d, message, nonzero, values);
+    return nonzero;
 }
 
 /* In the order of an interleaved scan, so that the message does not depend on the file's scans. */
-jc_status jc_coefficients_to_planes(const jc_decoder *decoder, const int16_t *const *coefficients) {
-    const jc_frame *frame = decoder->frame;
-    for (uint32_t mcu_y = 0; mcu_y < frame->mcus_h; mcu_y++)
-        for (uint32_t mcu_x = 0; mcu_x < frame->mcus_w; mcu_x++)
+jc_status jc_coefficients_to_planes(const jc_decoder *d, const int16_t *const *coefficients) {
+    const jc_frame *frame = d->frame;
+    _Alignas(64) int16_t block[JC_MAX_SAMPLING][64];
+    uint64_t nonzero[JC_MAX_SAMPLING];
+    for (uint32_t row = 0; row < frame->mcus_h; row++)
+        for (uint32_t x = 0; x < frame->mcus_w; x++) {
+            int n = 0;
+            if (d->message && jc_reserve(d->message, JC_MAX_SAMPLING * JC_MAX_MESSAGE))
+                return JC_NO_MEMORY;
             for (int c = 0; c < frame->n_components; c++) {
                 const jc_component *p = &frame->component[c];
-                for (int i = 0; i < p->h * p->v; i++) {
-                    uint32_t x = mcu_x * (uint32_t)p->h + (uint32_t)(i % p->h);
-                    uint32_t y = mcu_y * (uint32_t)p->v + (uint32_t)(i / p->h);
-                    if (x >= p->blocks_w || y >= p->blocks_h) continue;
-                    size_t block = (size_t)y * p->blocks_w + x;
-                    jc_status status =
-                        convert_block(decoder, c, block, coefficients[c] + block * JC_BLOCK);
-                    if (status) return status;
+                for (int i = 0; i < p->h * p->v; i++, n++) {
+                    uint32_t block_x = x * (uint32_t)p->h + (uint32_t)(i % p->h);
+                    uint32_t block_y = row * (uint32_t)p->v + (uint32_t)(i / p->h);
+                    if (block_x >= p->blocks_w || block_y >= p->blocks_h) continue;
+                    size_t o = (size_t)block_y * p->blocks_w + block_x;
+                    nonzero[n] = reorder(d, coefficients[c] + o * JC_BLOCK, block[n]);
                 }
             }
+            jc_put_mcus(d, row, x, x + 1, block, nonzero);
+        }
     return JC_OK;
 }

@@ -14,6 +14,7 @@ const jc_kernels jc_portable = {
     .rgb_to_y = jc_rgb_to_y_c,
     .rgb_to_cbcr = jc_rgb_to_cbcr_c,
     .ycc_to_rgb = jc_ycc_to_rgb_c,
+    .weigh = jc_weigh_c,
     .forward_order = jc_transposed,
     .forward_block = jc_forward_block_c,
     .tokenize = jc_tokenize_c,

@@ -1,100 +1,87 @@
 /* The encoder: drives color, blocks and entropy coding over batches of MCUs.
  *
  * The picture is turned into planes once, because the permutation reaches all of it. Then each
- * batch is transformed, turned into tokens and (when the tables are known) into bytes while it is
- * in the first-level cache; a coefficient image is never stored. */
+ * batch is transformed, turned into tokens and (when the tables are known) into bits while it is
+ * in the first-level cache; a coefficient image is never stored. Rows of MCUs may be shared out
+ * among threads as slices, whose bits are joined before the stuffing. */
 #include "jpegcrypt.h"
 #include "huffman.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
-    MAX_BLOCKS = 10,                        /* of an MCU, B.2.3 */
-    MAX_TOKENS = 1 + 63 + 1,                /* of a block: DC, AC, EOB; ZRL stands for 16 zeros */
-    CHUNK = 4096,                           /* tokens turned into bytes at a time */
-    CHUNK_BYTES = CHUNK * 27 / 8 + 1 + 8,   /* a code has 16 bits, its additional bits 11 */
-    STUFF_SLACK = 64,                       /* wide stores may reach beyond the end */
+    MAX_TOKENS = 1 + 63 + 1,  /* of a block: DC, AC, EOB; ZRL stands for 16 zeros */
+    MAX_TOKEN_BYTES = 4,      /* a code has 16 bits, its additional bits 11 */
+    CHUNK = 4096,             /* tokens written, or bytes joined and stuffed, at a time */
+    STORE_SLACK = 64,         /* wide stores may reach beyond the end */
 };
 
 static const uint8_t no_record[JC_RECORD];
 
+/* ---- Coefficients ---- */
+
+/* A batch of MCUs of one row, in coded order. */
 typedef struct {
-    const jc_encoder *in;
-    jc_encoded *out;
-    uint8_t *plane[JC_MAX_COMPONENTS];
-    int dc_prediction[JC_MAX_COMPONENTS];
-    jc_emit_table emit;
-    jc_bit_writer writer;
-    jc_buffer tokens;   /* of the whole picture, when the tables are still to be made */
-    jc_buffer restarts; /* size_t: number of tokens before each restart marker */
-} state;
+    _Alignas(64) int16_t block[JC_BATCH * JC_MAX_MCU][64];
+    uint64_t nonzero[JC_BATCH * JC_MAX_MCU];
+    uint8_t component[JC_BATCH * JC_MAX_MCU];
+    uint8_t padding[JC_BATCH * JC_MAX_MCU]; /* beyond the edge of the component */
+    int n;
+} batch;
 
-static jc_status write_tokens(state *s, const uint32_t *tokens, size_t n) {
-    uint8_t bytes[CHUNK_BYTES];
-    jc_buffer *scan = &s->out->scan;
-    for (size_t chunk; n; tokens += chunk, n -= chunk) {
-        chunk = n < CHUNK ? n : CHUNK;
-        size_t size = (size_t)(s->in->kernels->emit(&s->writer, tokens, chunk, s->emit, bytes) - bytes);
-        if (jc_reserve(scan, 2 * size + STUFF_SLACK)) return JC_NO_MEMORY;
-        uint8_t *end = s->in->kernels->stuff(bytes, size, scan->data + scan->size);
-        scan->size = (size_t)(end - scan->data);
-    }
-    return JC_OK;
-}
-
-static jc_status finish_interval(state *s) {
-    uint8_t byte[1];
-    jc_buffer *scan = &s->out->scan;
-    size_t size = (size_t)(jc_emit_flush(&s->writer, byte) - byte);
-    if (jc_reserve(scan, 2 + STUFF_SLACK)) return JC_NO_MEMORY;
-    scan->size = (size_t)(s->in->kernels->stuff(byte, size, scan->data + scan->size) - scan->data);
-    return JC_OK;
-}
-
-static jc_status write_restart(state *s, uint32_t index) {
-    if (finish_interval(s) || jc_reserve(&s->out->scan, 2)) return JC_NO_MEMORY;
-    uint8_t *out = s->out->scan.data + s->out->scan.size;
-    out[0] = 0xFF;
-    out[1] = (uint8_t)(0xD0 + (index & 7)); /* RST0..RST7 */
-    s->out->scan.size += 2;
-    return JC_OK;
-}
-
-/* Coefficients of MCUs [first, last) of a row, in coded order, and whose they are; those beyond the
- * edge are padding. */
-static int transform(state *s, uint32_t row, uint32_t first, uint32_t last, int16_t (*block)[64],
-                     uint64_t *nonzero, uint8_t *component, uint8_t *padding) {
-    const jc_frame *frame = s->in->frame;
-    int n = 0;
-    for (uint32_t mcu = first; mcu < last; mcu++)
-        for (int c = 0; c < frame->n_components; c++) {
-            const jc_component *p = &frame->component[c];
-            const jc_plan *plan = &s->in->plan[c];
-            size_t blocks = (size_t)p->blocks_w * p->blocks_h;
-            for (int v = 0; v < p->v; v++)
-                for (int h = 0; h < p->h; h++, n++) {
-                    uint32_t x = mcu * (uint32_t)p->h + (uint32_t)h;
-                    uint32_t y = row * (uint32_t)p->v + (uint32_t)v;
-                    component[n] = (uint8_t)c;
-                    padding[n] = x >= p->blocks_w || y >= p->blocks_h;
-                    if (padding[n]) continue;
-                    size_t o = (size_t)y * p->blocks_w + x, source = o;
-                    const uint8_t *record = no_record;
-                    if (plan->records) {
-                        source = plan->permutation[o];
-                        record = plan->records + o * JC_RECORD;
-                        size_t ahead = o + JC_PREFETCH < blocks ? o + JC_PREFETCH : o;
-                        __builtin_prefetch(s->plane[c] +
-                                           (size_t)plan->permutation[ahead] * JC_BLOCK);
-                    }
-                    nonzero[n] = s->in->kernels->forward_block(s->plane[c] + source * JC_BLOCK,
-                                                               record, s->in->bank,
-                                                               s->in->quantizer[c], block[n]);
-                }
+/* Blocks [o, o + n) of component c, h of them in each MCU, to places from `at` on. */
+static void transform_row(const jc_encoder *e, int c, size_t o, uint32_t n, int at, int h, int mcu,
+                          batch *out) {
+    const jc_plan *plan = &e->plan[c];
+    const uint8_t *plane = e->plane[c];
+    size_t last = jc_component_blocks(e->frame, c) - 1;
+    for (uint32_t i = 0, column = 0; i < n; i++, o++) {
+        int place = at + (int)column;
+        const uint8_t *tile = plane + o * JC_BLOCK, *record = no_record;
+        if (plan->records) {
+            tile = plane + (size_t)plan->permutation[o] * JC_BLOCK;
+            record = plan->records + o * JC_RECORD;
+            size_t ahead = o + JC_PREFETCH < last ? o + JC_PREFETCH : last;
+            __builtin_prefetch(plane + (size_t)plan->permutation[ahead] * JC_BLOCK);
         }
-    return n;
+        out->padding[place] = 0;
+        out->nonzero[place] = e->kernels->forward_block(tile, record, e->bank, e->quantizer[c],
+                                                        out->block[place]);
+        if (++column == (uint32_t)h) column = 0, at += mcu;
+    }
 }
+
+static void transform(const jc_encoder *e, uint32_t row, uint32_t first, uint32_t last, batch *out) {
+    const jc_frame *frame = e->frame;
+    int mcu = 0, at = 0; /* blocks of an MCU; of them before this row of a component */
+    for (int c = 0; c < frame->n_components; c++) mcu += frame->component[c].h * frame->component[c].v;
+    out->n = (int)(last - first) * mcu;
+    memset(out->padding, 1, sizeof out->padding);
+    for (int c = 0; c < frame->n_components; c++) {
+        const jc_component *p = &frame->component[c];
+        uint32_t x = first * (uint32_t)p->h, end = last * (uint32_t)p->h;
+        if (end > p->blocks_w) end = p->blocks_w;
+        for (int v = 0; v < p->v; v++, at += p->h) {
+            uint32_t y = row * (uint32_t)p->v + (uint32_t)v;
+            for (int i = at; i < out->n; i += mcu)
+                memset(out->component + i, c, (size_t)p->h);
+            if (y < p->blocks_h && x < end)
+                transform_row(e, c, (size_t)y * p->blocks_w + x, end - x, at, p->h, mcu, out);
+        }
+    }
+}
+
+/* The DC values that a slice which starts at `row` predicts from: of the last blocks before it. */
+static void start_prediction(const jc_encoder *e, uint32_t row, int *dc_prediction) {
+    batch before;
+    memset(dc_prediction, 0, JC_MAX_COMPONENTS * sizeof *dc_prediction);
+    if (!row) return;
+    transform(e, row - 1, e->frame->mcus_w - 1, e->frame->mcus_w, &before);
+    for (int i = 0; i < before.n; i++)
+        if (!before.padding[i]) dc_prediction[before.component[i]] = before.block[i][0];
+}
+
+/* ---- Tokens ---- */
 
 /* Blocks beyond the edge repeat the last DC value and have no AC, as libjpeg writes them; they
  * carry nothing, and a lossless rewrite by other tools makes them anew. */
@@ -104,117 +91,217 @@ static uint32_t *pad_block(uint32_t table_bits, uint32_t *tokens) {
     return tokens;
 }
 
-static jc_status encode_batch(state *s, uint32_t row, uint32_t first, uint32_t last,
-                              uint32_t (*histogram)[256]) {
-    enum { N = JC_BATCH * MAX_BLOCKS };
-    _Alignas(64) int16_t block[N][64];
-    uint64_t nonzero[N];
-    uint8_t component[N], padding[N];
-    uint32_t batch_tokens[N * MAX_TOKENS + JC_SLACK], *tokens = batch_tokens;
+/* `message` has room for JC_MAX_MESSAGE bytes a block, or is NULL. */
+static uint32_t *tokenize(const jc_encoder *e, const batch *in, int *dc_prediction,
+                          uint32_t *tokens, jc_buffer *message) {
     uint8_t no_message[JC_MAX_MESSAGE];
-    jc_buffer *message = &s->out->message;
-
-    int n = transform(s, row, first, last, block, nonzero, component, padding);
-    if (s->in->want_message && jc_reserve(message, (size_t)n * JC_MAX_MESSAGE)) return JC_NO_MEMORY;
-    if (s->in->optimize) {
-        if (jc_reserve(&s->tokens, ((size_t)n * MAX_TOKENS + JC_SLACK) * sizeof *tokens))
-            return JC_NO_MEMORY;
-        tokens = (uint32_t *)(void *)(s->tokens.data + s->tokens.size);
-    }
-
-    uint32_t *start = tokens;
-    for (int i = 0; i < n; i++) {
-        uint32_t table_bits = component[i] ? JC_TOKEN_CHROMA : 0;
-        if (padding[i]) {
+    for (int i = 0; i < in->n; i++) {
+        uint32_t table_bits = in->component[i] ? JC_TOKEN_CHROMA : 0;
+        if (in->padding[i]) {
             tokens = pad_block(table_bits, tokens);
             continue;
         }
-        uint8_t *out = s->in->want_message ? message->data + message->size : no_message;
-        tokens = s->in->kernels->tokenize(block[i], nonzero[i], &s->dc_prediction[component[i]],
-                                          table_bits, tokens, jc_store_le64(out, nonzero[i]));
-        if (s->in->want_message)
-            message->size += 8 + 2 * (size_t)__builtin_popcountll(nonzero[i]);
+        uint8_t *out = message ? message->data + message->size : no_message;
+        uint8_t *values = jc_store_le64(out, in->nonzero[i]);
+        tokens = e->kernels->tokenize(in->block[i], in->nonzero[i],
+                                      &dc_prediction[in->component[i]], table_bits, tokens, &values);
+        if (message) message->size += (size_t)(values - out);
     }
-    size_t count = (size_t)(tokens - start);
-    if (!s->in->optimize) return write_tokens(s, start, count);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t key = start[i] >> 16;
-        histogram[key >> 8][key & 255]++;
+    return tokens;
+}
+
+/* Neighboring tokens are counted apart, so that equal ones do not wait for each other. */
+static void count(const uint32_t *tokens, size_t n, uint32_t (*histogram)[JC_TOKEN_TABLES * 256]) {
+    size_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        histogram[0][tokens[i] >> 16]++;
+        histogram[1][tokens[i + 1] >> 16]++;
     }
-    s->tokens.size += count * sizeof *tokens;
+    if (i < n) histogram[0][tokens[i] >> 16]++;
+}
+
+/* ---- Bits ---- */
+
+static jc_status write_tokens(const jc_encoder *e, jc_slice *slice, const uint32_t *tokens, size_t n) {
+    jc_buffer *bits = &slice->bits;
+    for (size_t chunk; n; tokens += chunk, n -= chunk) {
+        chunk = n < CHUNK ? n : CHUNK;
+        if (jc_reserve(bits, chunk * MAX_TOKEN_BYTES + STORE_SLACK)) return JC_NO_MEMORY;
+        uint8_t *end = e->kernels->emit(&slice->writer, tokens, chunk, e->emit, bits->data + bits->size);
+        bits->size = (size_t)(end - bits->data);
+    }
     return JC_OK;
 }
 
-static jc_status restart(state *s, uint32_t index) {
-    memset(s->dc_prediction, 0, sizeof s->dc_prediction);
-    if (!s->in->optimize) return write_restart(s, index);
-    size_t before = s->tokens.size / sizeof(uint32_t);
-    if (jc_reserve(&s->restarts, sizeof before)) return JC_NO_MEMORY;
-    memcpy(s->restarts.data + s->restarts.size, &before, sizeof before);
-    s->restarts.size += sizeof before;
+/* Ends a piece: bits that other bits may have to precede within a byte, so padding comes later. */
+static jc_status end_piece(jc_slice *slice) {
+    jc_piece piece = {slice->bits.size, slice->writer.pending};
+    if (jc_reserve(&slice->bits, STORE_SLACK) || jc_reserve(&slice->pieces, sizeof piece))
+        return JC_NO_MEMORY;
+    if (piece.tail_bits)
+        slice->bits.data[slice->bits.size++] =
+            (uint8_t)(slice->writer.accumulator << (8 - piece.tail_bits));
+    slice->writer = (jc_bit_writer){0};
+    memcpy(slice->pieces.data + slice->pieces.size, &piece, sizeof piece);
+    slice->pieces.size += sizeof piece;
     return JC_OK;
 }
 
-static jc_status write_optimized(state *s, const uint32_t (*histogram)[256]) {
-    int tables = s->in->frame->n_components == 1 ? 2 : 4;
-    for (int t = 0; t < tables; t++) {
-        jc_huffman_optimize(histogram[t], &s->out->tables[t]);
-        jc_emit_table_init(s->emit, t, &s->out->tables[t], 0);
-    }
-    const uint32_t *tokens = (const uint32_t *)(void *)s->tokens.data;
-    size_t done = 0, n = s->tokens.size / sizeof *tokens;
-    for (size_t i = 0; i < s->restarts.size / sizeof(size_t); i++) {
-        size_t before;
-        memcpy(&before, s->restarts.data + i * sizeof before, sizeof before);
-        if (write_tokens(s, tokens + done, before - done) || write_restart(s, (uint32_t)i))
+/* ---- Slices ---- */
+
+static jc_status encode_batch(const jc_encoder *e, jc_slice *slice, uint32_t row, uint32_t first,
+                              uint32_t last, int *dc_prediction) {
+    batch blocks;
+    uint32_t batch_tokens[JC_BATCH * JC_MAX_MCU * MAX_TOKENS + JC_SLACK], *tokens = batch_tokens;
+    jc_buffer *message = e->want_message ? &slice->message : NULL;
+    transform(e, row, first, last, &blocks);
+    if (message && jc_reserve(message, (size_t)blocks.n * JC_MAX_MESSAGE)) return JC_NO_MEMORY;
+    if (e->optimize) {
+        if (jc_reserve(&slice->tokens,
+                       ((size_t)blocks.n * MAX_TOKENS + JC_SLACK) * sizeof *tokens))
             return JC_NO_MEMORY;
-        done = before;
+        tokens = (uint32_t *)(void *)(slice->tokens.data + slice->tokens.size);
     }
-    return write_tokens(s, tokens + done, n - done);
+    size_t n = (size_t)(tokenize(e, &blocks, dc_prediction, tokens, message) - tokens);
+    if (!e->optimize) return write_tokens(e, slice, tokens, n);
+    count(tokens, n, slice->histogram);
+    slice->tokens.size += n * sizeof *tokens;
+    return JC_OK;
 }
 
-static jc_status encode(state *s, const uint8_t *image, ptrdiff_t row_stride) {
-    const jc_frame *frame = s->in->frame;
-    uint32_t histogram[JC_TOKEN_TABLES][256] = {{0}};
-    jc_status status = jc_image_to_planes(s->in->kernels, frame, image, row_stride, s->plane);
-    if (status) return status;
-    if (!s->in->optimize)
-        for (int t = 0; t < (frame->n_components == 1 ? 2 : 4); t++)
-            if (!jc_emit_table_init(s->emit, t, &s->out->tables[t], 1)) return JC_BAD_TABLE;
+static jc_status restart(const jc_encoder *e, jc_slice *slice, int *dc_prediction) {
+    memset(dc_prediction, 0, JC_MAX_COMPONENTS * sizeof *dc_prediction);
+    if (!e->optimize) return end_piece(slice);
+    size_t before = slice->tokens.size / sizeof(uint32_t);
+    if (jc_reserve(&slice->restarts, sizeof before)) return JC_NO_MEMORY;
+    memcpy(slice->restarts.data + slice->restarts.size, &before, sizeof before);
+    slice->restarts.size += sizeof before;
+    return JC_OK;
+}
 
-    uint32_t interval = s->in->restart_interval, left = interval, restarts = 0;
-    for (uint32_t row = 0; row < frame->mcus_h; row++)
+jc_status jc_encode_blocks(const jc_encoder *e, jc_slice *slice) {
+    const jc_frame *frame = e->frame;
+    uint32_t interval = e->restart_interval, left = interval;
+    int dc_prediction[JC_MAX_COMPONENTS];
+    jc_status status;
+    start_prediction(e, slice->first_row, dc_prediction);
+    if (interval && slice->first_row) /* 0 where a marker comes first */
+        left = (interval - (uint32_t)((uint64_t)slice->first_row * frame->mcus_w % interval)) % interval;
+    for (uint32_t row = slice->first_row; row < slice->last_row; row++)
         for (uint32_t first = 0, last; first < frame->mcus_w; first = last) {
             if (interval && !left) {
-                if ((status = restart(s, restarts++))) return status;
+                if ((status = restart(e, slice, dc_prediction))) return status;
                 left = interval;
             }
             last = first + JC_BATCH < frame->mcus_w ? first + JC_BATCH : frame->mcus_w;
             if (interval && last - first > left) last = first + left;
-            if ((status = encode_batch(s, row, first, last, histogram))) return status;
+            if ((status = encode_batch(e, slice, row, first, last, dc_prediction))) return status;
             left -= interval ? last - first : 0;
         }
-    if (s->in->optimize && (status = write_optimized(s, (const uint32_t(*)[256])histogram)))
-        return status;
-    return finish_interval(s);
+    return e->optimize ? JC_OK : end_piece(slice);
 }
 
-jc_status jc_encode(const jc_encoder *encoder, const uint8_t *image, ptrdiff_t row_stride,
-                    jc_encoded *out) {
-    state s = {.in = encoder, .out = out};
-    size_t blocks = 0;
-    for (int c = 0; c < encoder->frame->n_components; c++)
-        blocks += jc_component_blocks(encoder->frame, c);
-    if (blocks > SIZE_MAX / 2 / JC_BLOCK - 1) return JC_NO_MEMORY; /* on a 32-bit machine */
-    uint8_t *planes = malloc(blocks * JC_BLOCK + JC_CACHE_LINE);
-    if (!planes) return JC_NO_MEMORY;
-    jc_use_large_pages(planes, blocks * JC_BLOCK);
-    s.plane[0] = jc_align(planes);
-    for (int c = 1; c < encoder->frame->n_components; c++)
-        s.plane[c] = s.plane[c - 1] + jc_component_blocks(encoder->frame, c - 1) * JC_BLOCK;
-    jc_status status = encode(&s, image, row_stride);
-    free(planes);
-    jc_free(&s.tokens);
-    jc_free(&s.restarts);
+int jc_encode_tables(jc_encoder *e, jc_slice *slices, int n_slices) {
+    int n_tables = e->frame->n_components == 1 ? 2 : JC_TOKEN_TABLES;
+    for (int t = 0; t < n_tables; t++) {
+        uint32_t histogram[256] = {0};
+        for (int s = 0; e->optimize && s < n_slices; s++)
+            for (int i = 0; i < 256; i++)
+                histogram[i] += slices[s].histogram[0][t * 256 + i] +
+                                slices[s].histogram[1][t * 256 + i];
+        if (e->optimize) jc_huffman_optimize(histogram, &e->tables[t]);
+        if (!jc_emit_table_init(e->emit, t, &e->tables[t], !e->optimize)) return 0;
+    }
+    return 1;
+}
+
+jc_status jc_encode_bits(const jc_encoder *e, jc_slice *slice) {
+    const uint32_t *tokens = (const uint32_t *)(void *)slice->tokens.data;
+    size_t done = 0, n = slice->tokens.size / sizeof *tokens;
+    for (size_t i = 0; i < slice->restarts.size / sizeof done; i++) {
+        size_t before;
+        memcpy(&before, slice->restarts.data + i * sizeof before, sizeof before);
+        if (write_tokens(e, slice, tokens + done, before - done) || end_piece(slice))
+            return JC_NO_MEMORY;
+        done = before;
+    }
+    if (write_tokens(e, slice, tokens + done, n - done)) return JC_NO_MEMORY;
+    return end_piece(slice);
+}
+
+void jc_free_slice(jc_slice *slice) {
+    jc_buffer *all[] = {&slice->tokens, &slice->restarts, &slice->bits, &slice->pieces,
+                        &slice->message};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) jc_free(all[i]);
+}
+
+/* ---- Joining ---- */
+
+typedef struct {
+    const jc_kernels *kernels;
+    jc_buffer *out;
+    uint32_t last; /* the last byte so far, of which `bits` bits count */
+    int bits;
+} joiner;
+
+static jc_status stuff(joiner *j, const uint8_t *bytes, size_t n) {
+    if (jc_reserve(j->out, 2 * n + STORE_SLACK)) return JC_NO_MEMORY;
+    uint8_t *end = j->kernels->stuff(bytes, n, j->out->data + j->out->size);
+    j->out->size = (size_t)(end - j->out->data);
+    return JC_OK;
+}
+
+static jc_status append(joiner *j, const uint8_t *bytes, size_t n, int tail_bits) {
+    uint8_t shifted[CHUNK];
+    for (size_t chunk; n; bytes += chunk, n -= chunk) {
+        chunk = n < CHUNK ? n : CHUNK;
+        const uint8_t *whole = bytes;
+        if (j->bits) {
+            for (size_t i = 0; i < chunk; i++) {
+                shifted[i] = (uint8_t)(j->last | (uint32_t)bytes[i] >> j->bits);
+                j->last = (uint32_t)bytes[i] << (8 - j->bits) & 0xFF;
+            }
+            whole = shifted;
+        }
+        if (stuff(j, whole, chunk)) return JC_NO_MEMORY;
+    }
+    if (!tail_bits) return JC_OK;
+    uint32_t two = j->last << 8 | (uint32_t)bytes[0] << (8 - j->bits);
+    j->bits += tail_bits;
+    if (j->bits >= 8) {
+        uint8_t byte = (uint8_t)(two >> 8);
+        if (stuff(j, &byte, 1)) return JC_NO_MEMORY;
+        two <<= 8;
+        j->bits -= 8;
+    }
+    j->last = two >> 8 & 0xFF;
+    return JC_OK;
+}
+
+static jc_status pad(joiner *j) { /* with 1-bits, F.1.2.3 */
+    uint8_t byte = (uint8_t)(j->last | 0xFFu >> j->bits);
+    jc_status status = j->bits ? stuff(j, &byte, 1) : JC_OK;
+    j->last = 0;
+    j->bits = 0;
     return status;
+}
+
+jc_status jc_join_slices(const jc_encoder *e, const jc_slice *slices, int n_slices, jc_buffer *scan) {
+    joiner j = {.kernels = e->kernels, .out = scan};
+    uint32_t markers = 0;
+    for (int s = 0; s < n_slices; s++) {
+        const jc_piece *piece = (const jc_piece *)(void *)slices[s].pieces.data;
+        size_t n = slices[s].pieces.size / sizeof *piece, start = 0;
+        for (size_t i = 0; i < n; i++, piece++) {
+            if (i) { /* RST0..RST7 */
+                if (pad(&j) || jc_reserve(scan, 2)) return JC_NO_MEMORY;
+                scan->data[scan->size++] = 0xFF;
+                scan->data[scan->size++] = (uint8_t)(0xD0 + (markers++ & 7));
+            }
+            if (append(&j, slices[s].bits.data + start, piece->end - start, piece->tail_bits))
+                return JC_NO_MEMORY;
+            start = piece->end + (piece->tail_bits > 0);
+        }
+    }
+    return pad(&j);
 }

@@ -58,12 +58,12 @@ static inline uint32_t jc_dc_token(int dc, int *dc_prediction, uint32_t table_bi
 
 /* AC tokens and EOB of coefficients that lie in `order`. */
 static inline uint32_t *jc_tokenize_ac(const int16_t *block, const uint8_t *order, uint64_t ac,
-                                       uint32_t table_bits, uint32_t *tokens, uint8_t *values) {
+                                       uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
     int last = 0;
     for (; ac; ac &= ac - 1) {
         int k = __builtin_ctzll(ac), run = k - last - 1, value = block[order[k]];
         last = k;
-        values = jc_store_le16(values, (int16_t)value);
+        *values = jc_store_le16(*values, (int16_t)value);
         for (; run > 15; run -= 16) *tokens++ = table_bits | 0xF0u << 16; /* ZRL: 16 zeros */
         int size = jc_bit_size(value);
         *tokens++ = table_bits | (uint32_t)(run << 4 | size) << 16 | jc_additional_bits(value, size);
@@ -76,14 +76,14 @@ static inline uint32_t *jc_tokenize_ac(const int16_t *block, const uint8_t *orde
 static inline uint32_t *jc_tokenize_ordered(const int16_t *block, const uint8_t *order,
                                             uint64_t nonzero, int *dc_prediction,
                                             uint32_t table_bits, uint32_t *tokens,
-                                            uint8_t *values) {
+                                            uint8_t **values) {
     *tokens++ = jc_dc_token(block[0], dc_prediction, table_bits);
-    if (nonzero & 1) values = jc_store_le16(values, block[0]);
+    if (nonzero & 1) *values = jc_store_le16(*values, block[0]);
     return jc_tokenize_ac(block, order, nonzero & ~1ull, table_bits, tokens, values);
 }
 
 uint32_t *jc_tokenize_c(const int16_t *block, uint64_t nonzero, int *dc_prediction,
-                        uint32_t table_bits, uint32_t *tokens, uint8_t *values);
+                        uint32_t table_bits, uint32_t *tokens, uint8_t **values);
 /* Two tokens at a time: at most 7 + 2 * 27 bits are in the accumulator when it is stored. */
 static inline __attribute__((always_inline)) uint8_t *jc_emit_inline(jc_bit_writer *writer,
                                                                     const uint32_t *tokens,

@@ -83,22 +83,30 @@ size_t jc_source_offset(const jc_entropy *entropy, const uint8_t *file, size_t p
 
 /* ---- Tables ---- */
 
-static uint32_t lookup_entry(uint32_t next, int length, int symbol) {
-    int size = symbol & 15, run = symbol >> 4;
-    if (!size && run != 15) return JC_END_OF_BLOCK << 8 | (uint32_t)length;
-    if (length + size > JC_LOOKUP_BITS) return JC_LOOKUP_PARTIAL;
-    int value = (int)(next >> (JC_LOOKUP_BITS - length - size) & ((1u << size) - 1));
-    if (size && value < 1 << (size - 1)) value -= (1 << size) - 1;
-    return (uint32_t)(uint16_t)value << 16 | (uint32_t)run << 8 | (uint32_t)(length + size);
+static void fill(uint32_t *entries, uint32_t n, uint32_t entry) {
+    for (uint32_t i = 0; i < n; i++) entries[i] = entry;
+}
+
+/* The entries of a code: what follows it in the 10 bits decides the value, if it is there whole. */
+static void fill_lookup(uint32_t *entries, int length, int symbol, int is_dc) {
+    int size = symbol & 15, run = symbol >> 4, rest = JC_LOOKUP_BITS - length;
+    if (!size && run != 15) {
+        fill(entries, 1u << rest, (is_dc ? 0 : JC_END_OF_BLOCK << 8) | (uint32_t)length);
+    } else if (!size || size > rest) {
+        fill(entries, 1u << rest,
+             (uint32_t)(size << 24 | length << 16 | run << 8) | JC_LOOKUP_PARTIAL);
+    } else {
+        uint32_t same = 1u << (rest - size), used = (uint32_t)(run << 8 | (length + size));
+        for (uint32_t bits = 0; bits < 1u << size; bits++, entries += same)
+            fill(entries, same, (uint32_t)(uint16_t)jc_extend(bits, size) << 16 | used);
+    }
 }
 
 int jc_huffman_decoder_init(jc_huffman_decoder *decoder, const jc_huffman_table *huffman,
                             int is_dc) {
-    uint32_t code = 0;
+    uint32_t code = 0, filled = 0;
     int k = 0;
-    memset(decoder, 0, sizeof *decoder);
     memcpy(decoder->values, huffman->values, sizeof decoder->values);
-    for (int i = 0; i < 1 << JC_LOOKUP_BITS; i++) decoder->lookup[i] = JC_LOOKUP_PARTIAL;
     for (int length = 1; length <= 16; length++, code <<= 1) {
         decoder->offset[length] = k - (int)code;
         for (int i = 0; i < huffman->bits[length]; i++, code++, k++) {
@@ -106,14 +114,16 @@ int jc_huffman_decoder_init(jc_huffman_decoder *decoder, const jc_huffman_table 
             int symbol = huffman->values[k];
             if (is_dc && symbol > 15) return 0;
             if (length > JC_LOOKUP_BITS) continue;
-            uint32_t span = 1u << (JC_LOOKUP_BITS - length), first = code * span;
-            for (uint32_t next = first; next < first + span; next++) {
-                decoder->symbol[next] = (uint16_t)(length << 8 | symbol);
-                decoder->lookup[next] = lookup_entry(next, length, symbol);
-            }
+            uint32_t span = 1u << (JC_LOOKUP_BITS - length);
+            for (uint32_t j = 0; j < span; j++)
+                decoder->symbol[filled + j] = (uint16_t)(length << 8 | symbol);
+            fill_lookup(decoder->lookup + filled, length, symbol, is_dc);
+            filled += span; /* codes ascend */
         }
         decoder->code_end[length] = code << (16 - length);
     }
+    memset(decoder->symbol + filled, 0, sizeof decoder->symbol - filled * sizeof *decoder->symbol);
+    fill(decoder->lookup + filled, (1u << JC_LOOKUP_BITS) - filled, JC_LOOKUP_PARTIAL);
     return k == huffman->n_values;
 }
 
@@ -123,14 +133,17 @@ jc_status jc_decode_block_c(jc_reader *r, const jc_scan *scan, int i, const uint
                             int16_t *block, uint8_t **values, uint64_t *nonzero) {
     return jc_decode_block_inline(r, scan, i, order, block, values, nonzero);
 }
-/* ---- The walk over the blocks of a scan ---- */
 
-static jc_status start_interval(jc_reader *r, const jc_scan *scan, size_t interval) {
-    const jc_entropy *e = scan->entropy;
+/* ---- The walk over the MCUs of a scan ---- */
+
+static jc_status start_interval(jc_walk *w, size_t interval) {
+    const jc_entropy *e = w->scan->entropy;
     if (interval >= e->n_intervals) return JC_BAD_RESTART;
-    memset(r, 0, sizeof *r);
-    r->next = e->data + (interval ? e->ends[interval - 1] : 0);
-    r->end = e->data + e->ends[interval];
+    memset(&w->reader, 0, sizeof w->reader);
+    w->interval = interval;
+    w->left = w->scan->restart_interval;
+    w->reader.next = e->data + (interval ? e->ends[interval - 1] : 0);
+    w->reader.end = e->data + e->ends[interval];
     return JC_OK;
 }
 
@@ -139,8 +152,33 @@ static jc_status finish_interval(const jc_reader *r) {
     return r->next - r->count / 8 > r->end ? JC_TRUNCATED : JC_OK;
 }
 
-static jc_status walk_mcu(jc_reader *r, const jc_scan *scan, uint32_t mcu_x, uint32_t mcu_y,
-                          jc_visit visit, void *context) {
+void jc_walk_start(jc_walk *w, const jc_scan *scan) {
+    w->scan = scan;
+    start_interval(w, 0); /* there is always a first one */
+}
+
+jc_status jc_walk_mcu(jc_walk *w) {
+    if (!w->scan->restart_interval || w->left--) return JC_OK;
+    jc_status status = finish_interval(&w->reader);
+    if (!status) status = start_interval(w, w->interval + 1);
+    w->left--;
+    return status;
+}
+
+jc_status jc_walk_end(const jc_walk *w) {
+    const jc_entropy *e = w->scan->entropy;
+    if (finish_interval(&w->reader)) return JC_TRUNCATED;
+    return w->interval + 1 != e->n_intervals || !e->restarts_in_order ? JC_BAD_RESTART : JC_OK;
+}
+
+size_t jc_walk_position(const jc_walk *w) {
+    const uint8_t *at = w->reader.next - w->reader.count / 8;
+    return (size_t)((at < w->reader.end ? at : w->reader.end) - w->scan->entropy->data);
+}
+
+static jc_status visit_mcu(jc_walk *w, uint32_t mcu_x, uint32_t mcu_y, jc_visit visit,
+                           void *context) {
+    const jc_scan *scan = w->scan;
     for (int i = 0; i < scan->n_components; i++) {
         const jc_component *p = &scan->frame->component[scan->component[i]];
         int single = scan->n_components == 1; /* A.2.2 */
@@ -151,9 +189,9 @@ static jc_status walk_mcu(jc_reader *r, const jc_scan *scan, uint32_t mcu_x, uin
                 size_t block = x < p->blocks_w && y < p->blocks_h
                                    ? (size_t)y * p->blocks_w + x
                                    : JC_PADDING_BLOCK;
-                jc_status status = visit(r, scan, i, block, context);
+                jc_status status = visit(&w->reader, scan, i, block, context);
                 if (status) return status;
-                if (r->next > r->end + 8) return JC_TRUNCATED;
+                if (jc_overrun(&w->reader)) return JC_TRUNCATED;
             }
     }
     return JC_OK;
@@ -164,27 +202,16 @@ jc_status jc_walk_scan(const jc_scan *scan, jc_visit visit, void *context, size_
     const jc_component *first = &frame->component[scan->component[0]];
     uint32_t mcus_w = scan->n_components == 1 ? first->blocks_w : frame->mcus_w;
     uint32_t mcus_h = scan->n_components == 1 ? first->blocks_h : frame->mcus_h;
-    uint32_t left = scan->restart_interval;
-    size_t interval = 0;
-    jc_reader r = {0};
-    jc_status status = start_interval(&r, scan, 0); /* there is always a first one */
+    jc_walk walk;
+    jc_status status = JC_OK;
+    jc_walk_start(&walk, scan);
     for (uint32_t y = 0; y < mcus_h && !status; y++)
         for (uint32_t x = 0; x < mcus_w && !status; x++) {
-            if (scan->restart_interval && !left--) {
-                status = finish_interval(&r);
-                if (!status) status = start_interval(&r, scan, ++interval);
-                if (status) break;
-                left = scan->restart_interval - 1;
-            }
-            status = walk_mcu(&r, scan, x, y, visit, context);
+            status = jc_walk_mcu(&walk);
+            if (!status) status = visit_mcu(&walk, x, y, visit, context);
         }
-    if (!status) status = finish_interval(&r);
-    if (!status && interval + 1 != scan->entropy->n_intervals) status = JC_BAD_RESTART;
-    if (!status && !scan->entropy->restarts_in_order) status = JC_BAD_RESTART;
-    if (status) {
-        const uint8_t *at = r.next - r.count / 8;
-        *position = (size_t)((at < r.end ? at : r.end) - scan->entropy->data);
-    }
+    if (!status) status = jc_walk_end(&walk);
+    if (status) *position = jc_walk_position(&walk);
     return status;
 }
 

@@ -6,10 +6,12 @@
 #include "jpegcrypt.h"
 #include "huffman.h"
 
-/* An entry of jc_huffman_decoder.lookup for the next 10 bits: value << 16 | run << 8 | bits used
- * if the code and its additional bits fit, otherwise JC_LOOKUP_PARTIAL. End of block is a run of
- * JC_END_OF_BLOCK; ZRL is a zero after a run of 15. */
-enum { JC_LOOKUP_PARTIAL = 0x80, JC_END_OF_BLOCK = 64 };
+/* An entry of jc_huffman_decoder.lookup for the next 10 bits:
+ *   value << 16 | run << 8 | bits used, if the code and its additional bits fit; the run of an end
+ *   of block is JC_END_OF_BLOCK, that of a DC difference is 0;
+ *   size << 24 | length << 16 | run << 8 | JC_LOOKUP_PARTIAL, if only the code fits, and for ZRL;
+ *   JC_LOOKUP_PARTIAL, if the code is longer. */
+enum { JC_LOOKUP_PARTIAL = 0x80, JC_LOOKUP_USED = 63, JC_END_OF_BLOCK = 64 };
 
 /* ---- Bits ---- */
 
@@ -61,56 +63,89 @@ static inline jc_status jc_take_dc(jc_reader *r, const jc_huffman_decoder *dc, i
     return JC_OK;
 }
 
+/* The run and value of a code that jc_huffman_decoder.lookup does not hold whole. */
+static inline jc_status jc_take_partial(jc_reader *r, const jc_huffman_decoder *decoder, int is_dc,
+                                        uint32_t entry, int *run, int *value) {
+    jc_refill(r);
+    int length = entry >> 16 & 0xFF, size = (int)(entry >> 24);
+    *run = entry >> 8 & 0xFF;
+    if (length) {
+        jc_skip(r, length);
+    } else {
+        int symbol = jc_long_symbol(r, decoder);
+        if (symbol < 0) return JC_BAD_CODE;
+        size = symbol & 15;
+        *run = size || symbol == 0xF0 || is_dc ? symbol >> 4 : JC_END_OF_BLOCK;
+    }
+    *value = jc_extend(jc_take(r, size), size);
+    return JC_OK;
+}
+
 static inline __attribute__((always_inline)) jc_status jc_decode_block_inline(
-    jc_reader *r, const jc_scan *scan, int i, const uint8_t *order,
-                          int16_t *block, uint8_t **values_end, uint64_t *nonzero) {
-    const jc_huffman_decoder *ac = scan->ac[i];
-    jc_status status = jc_take_dc(r, scan->dc[i], i);
-    if (status) return status;
-    block[0] = (int16_t)r->dc_prediction[i];
+    jc_reader *reader, const jc_scan *scan, int i, const uint8_t *order, int16_t *block,
+    uint8_t **values_end, uint64_t *nonzero) {
+    const jc_huffman_decoder *dc = scan->dc[i], *ac = scan->ac[i];
+    jc_reader r = {.bits = reader->bits, .count = reader->count, .next = reader->next}; /* registers */
     uint8_t *values = *values_end;
-    uint64_t mask = block[0] != 0;
+    uint64_t mask = 0;
+    jc_status status = JC_OK;
+    int run, value;
+
+    jc_refill(&r);
+    uint32_t entry = dc->lookup[r.bits >> (64 - JC_LOOKUP_BITS)];
+    if (entry & JC_LOOKUP_PARTIAL) {
+        if ((status = jc_take_partial(&r, dc, 1, entry, &run, &value))) goto end;
+    } else {
+        jc_skip(&r, (int)(entry & JC_LOOKUP_USED));
+        value = (int16_t)(entry >> 16);
+    }
+    block[0] = (int16_t)(reader->dc_prediction[i] += (uint32_t)value);
+    mask = block[0] != 0;
     jc_store_le16(values, block[0]);
     values += 2 * mask;
     for (int k = 1; k < 64;) {
-        jc_refill(r); /* 56 bits: enough for two short codes, and a long one refills again */
-#pragma GCC unroll 2
-        for (int code = 0; code < 2 && k < 64; code++, k++) {
-            uint32_t entry = ac->lookup[r->bits >> (64 - JC_LOOKUP_BITS)];
-            int value, run;
-            if (!(entry & JC_LOOKUP_PARTIAL)) {
-                jc_skip(r, (int)(entry & 0x7F));
-                run = (int)(entry >> 8 & 0xFF);
-                value = (int16_t)(entry >> 16);
+        jc_refill(&r); /* 56 bits: enough for four short codes, and a long one refills again */
+#pragma GCC unroll 4
+        for (int code = 0; code < 4 && k < 64; code++, k++) {
+            entry = ac->lookup[r.bits >> (64 - JC_LOOKUP_BITS)];
+            run = entry >> 8 & 0xFF;
+            value = (int16_t)(entry >> 16);
+            if (__builtin_expect(entry & JC_LOOKUP_PARTIAL, 0)) {
+                if ((status = jc_take_partial(&r, ac, 0, entry, &run, &value))) goto end;
+                if (run == 15 && !value) { /* ZRL */
+                    k += run;
+                    continue;
+                }
             } else {
-                jc_refill(r);
-                int symbol = jc_take_symbol(r, ac);
-                if (symbol < 0) return JC_BAD_CODE;
-                int size = symbol & 15;
-                run = size || symbol == 0xF0 ? symbol >> 4 : JC_END_OF_BLOCK;
-                value = jc_extend(jc_take(r, size), size);
+                jc_skip(&r, (int)(entry & JC_LOOKUP_USED));
             }
             k += run;
             if (k > 63) {
-                *values_end = values;
-                *nonzero = mask;
-                return run == JC_END_OF_BLOCK ? JC_OK : JC_BAD_RUN;
+                if (run != JC_END_OF_BLOCK) status = JC_BAD_RUN;
+                goto end;
             }
             block[order[k]] = (int16_t)value;
             jc_store_le16(values, (int16_t)value);
-            values += 2 * (value != 0); /* a ZRL stores a zero */
-            mask |= (uint64_t)(value != 0) << k;
+            values += 2;
+            mask |= 1ull << k;
         }
     }
+end:
+    reader->bits = r.bits;
+    reader->count = r.count;
+    reader->next = r.next;
     *values_end = values;
     *nonzero = mask;
-    return JC_OK;
+    return status;
 }
 
 jc_status jc_decode_block_c(jc_reader *r, const jc_scan *scan, int i, const uint8_t *order,
                             int16_t *block, uint8_t **values_end, uint64_t *nonzero);
 
-/* ---- The walk ---- */
+/* ---- The walk over the MCUs of a scan ---- */
+
+/* After each block: whether more was taken than the data and the zeros behind it can give. */
+static inline int jc_overrun(const jc_reader *r) { return r->next > r->end + 8; }
 
 #define JC_PADDING_BLOCK ((size_t)-1) /* beyond the edge of the component: read and dropped */
 

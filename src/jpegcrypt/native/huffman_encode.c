@@ -7,7 +7,7 @@
 /* ---- Tokens (F.1.2) ---- */
 
 uint32_t *jc_tokenize_c(const int16_t *block, uint64_t nonzero, int *dc_prediction,
-                        uint32_t table_bits, uint32_t *tokens, uint8_t *values) {
+                        uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
     return jc_tokenize_ordered(block, jc_transposed, nonzero, dc_prediction, table_bits, tokens,
                                values);
 }
@@ -99,15 +99,6 @@ void jc_huffman_optimize(const uint32_t histogram[256], jc_huffman_table *huffma
 uint8_t *jc_emit_c(jc_bit_writer *writer, const uint32_t *tokens, size_t n,
                    const jc_emit_table table, uint8_t *out) {
     return jc_emit_inline(writer, tokens, n, table, out);
-}
-
-uint8_t *jc_emit_flush(jc_bit_writer *writer, uint8_t *out) {
-    if (writer->pending) {
-        int missing = 8 - writer->pending;
-        *out++ = (uint8_t)(writer->accumulator << missing | ((1u << missing) - 1));
-    }
-    *writer = (jc_bit_writer){0};
-    return out;
 }
 
 /* ---- Bytes ---- */

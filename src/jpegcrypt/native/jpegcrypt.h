@@ -21,6 +21,8 @@ enum {
     JC_BATCH = 16,              /* MCUs worked on together, so that their data stays in L1 */
     JC_CACHE_LINE = 64,         /* a tile fills one */
     JC_PREFETCH = 12,           /* blocks that the permutation is looked up ahead */
+    JC_MAX_MCU = 10,            /* blocks of an MCU that interleaves components, B.2.3 */
+    JC_MAX_SAMPLING = 48,       /* blocks of components of any factors */
     JC_SLACK = 32,              /* elements that wide stores may touch beyond what they write */
 };
 
@@ -69,8 +71,13 @@ typedef struct {
 typedef struct {
     const int16_t (*forward)[4][8][2]; /* [matrix][p][k][e] = M[k][2p+e] */
     const int16_t (*inverse)[4][8][2]; /* [matrix][p][i][e] = M[2p+e][i] */
+    const int16_t (*halved)[2][2][2][4][2]; /* [matrix][p>>1][k>>2][p&1][k&3][e] = M[k][2p+e] */
     uint32_t mask;                     /* number of matrices - 1, a power of two minus one */
 } jc_bank;
+
+enum { JC_BANK_SIZE = 3 * JC_BLOCK }; /* int16_t of memory that packing takes, a matrix */
+/* `memory` is aligned to a cache line; `n` is a power of two. */
+void jc_bank_pack(const int16_t (*matrices)[8][8], uint32_t n, int16_t *memory, jc_bank *bank);
 
 typedef struct {
     uint16_t natural[64], transposed[64]; /* the steps, in the orders of the inverse kernels */
@@ -133,8 +140,6 @@ typedef struct {
     int pending;          /* 0..7 */
 } jc_bit_writer;
 
-uint8_t *jc_emit_flush(jc_bit_writer *writer, uint8_t *out); /* pads with 1-bits (F.1.2.3) */
-
 /* ---- huffman_decode.c ---- */
 
 enum { JC_LOOKUP_BITS = 10 };
@@ -187,6 +192,18 @@ typedef struct {
     uint32_t eob_run;
 } jc_reader;
 
+typedef struct {
+    const jc_scan *scan;
+    jc_reader reader;
+    uint32_t left;   /* MCUs before the next restart marker */
+    size_t interval; /* restart intervals before this one */
+} jc_walk;
+
+void jc_walk_start(jc_walk *walk, const jc_scan *scan);
+jc_status jc_walk_mcu(jc_walk *walk); /* before each MCU: goes on to the next restart interval */
+jc_status jc_walk_end(const jc_walk *walk);
+size_t jc_walk_position(const jc_walk *walk); /* in scan->entropy->data */
+
 /* ---- Kernels: one table of functions per instruction set ---- */
 
 typedef struct {
@@ -196,8 +213,15 @@ typedef struct {
     void (*rgb_to_y)(const uint8_t *rgb, uint32_t n, uint8_t *y);
     void (*rgb_to_cbcr)(const uint8_t *const *rows, int n_rows, int step, uint32_t n, uint8_t *cb,
                         uint8_t *cr);
-    void (*ycc_to_rgb)(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint32_t n,
-                       uint8_t *rgb);
+    /* Both at once for 2x2 pixels a chroma sample, n MCUs of 16 pixels; NULL: nothing gained. */
+    void (*rgb_to_ycc_2x2)(const uint8_t *top, const uint8_t *bottom, uint32_t n, uint8_t *y_top,
+                           uint8_t *y_bottom, uint8_t *cb, uint8_t *cr);
+    /* Each group of 8 luma samples lies `step` bytes behind the one before. */
+    void (*ycc_to_rgb)(const uint8_t *y, size_t step, const uint8_t *cb, const uint8_t *cr,
+                       uint32_t n, uint8_t *rgb);
+    /* The weighted sum of a row of two rows of tiles; up to JC_SLACK samples more are written. */
+    void (*weigh)(const uint8_t *near, const uint8_t *far, uint32_t n_tiles, int near_weight,
+                  int far_weight, uint16_t *out);
     /* Triangle filter from n samples to 2n; row[-1] and row[n] are read too. Up to JC_SLACK samples
      * more may be read and written. */
     void (*widen)(const uint16_t *row, uint32_t n, int left_bias, int right_bias, int shift,
@@ -208,13 +232,14 @@ typedef struct {
      * position k. */
     uint64_t (*forward_block)(const uint8_t *tile, const uint8_t *record, const jc_bank *bank,
                               const jc_quantizer *quantizer, int16_t *block);
-    /* Appends the tokens of a block; `values` gets the non-zeros in zig-zag order, little-endian.
+    /* Appends the tokens of a block, and to `values` the non-zeros in zig-zag order, little-endian.
      * Up to JC_SLACK tokens and values more than that may be touched. */
     uint32_t *(*tokenize)(const int16_t *block, uint64_t nonzero, int *dc_prediction,
-                          uint32_t table_bits, uint32_t *tokens, uint8_t *values);
-    /* The inverse, from transposed order into a tile. `shrink` is 1 where a coefficient is moved
-     * towards zero, else 0; see jc_shrink. */
-    void (*inverse_block)(const int16_t *transposed, const uint8_t *record, const jc_bank *bank,
+                          uint32_t table_bits, uint32_t *tokens, uint8_t **values);
+    /* The inverse, from transposed order into a tile. `nonzero` is a mask as of forward_block;
+     * `shrink` is 1 where a coefficient is moved towards zero, else 0; see jc_shrink. */
+    void (*inverse_block)(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
+                          const jc_bank *bank,
                           const jc_quantizer *quantizer, const int16_t *shrink, uint8_t *tile);
     /* The inverse DCT of libjpeg, bit for bit: what every viewer shows. From natural order. */
     void (*inverse_dct)(const int16_t *natural, const jc_quantizer *quantizer, uint8_t *tile);
@@ -238,10 +263,13 @@ jc_status jc_decode_progressive(const jc_scan *scan, int16_t *const *coefficient
 
 /* ---- color.c ---- */
 
+/* Rows [first, last): of MCUs one way, of pixels the other. */
 jc_status jc_image_to_planes(const jc_kernels *k, const jc_frame *frame, const uint8_t *image,
-                             ptrdiff_t row_stride, uint8_t *const *planes);
+                             ptrdiff_t row_stride, uint32_t first, uint32_t last,
+                             uint8_t *const *planes);
 jc_status jc_planes_to_image(const jc_kernels *k, const jc_frame *frame, int is_rgb,
-                             const uint8_t *const *planes, uint8_t *image);
+                             const uint8_t *const *planes, uint32_t first, uint32_t last,
+                             uint8_t *image);
 
 /* ---- encode.c ---- */
 
@@ -251,19 +279,41 @@ typedef struct {
     const jc_bank *bank;
     const jc_quantizer *quantizer[JC_MAX_COMPONENTS];
     jc_plan plan[JC_MAX_COMPONENTS];
-    uint32_t restart_interval; /* MCUs, 0: none */
-    int optimize;              /* make tables for this picture, else use `tables` as given */
-    int want_message;          /* collect what the tag authenticates */
+    uint8_t *plane[JC_MAX_COMPONENTS]; /* tiles */
+    uint32_t restart_interval;         /* MCUs, 0: none */
+    int optimize;                      /* make tables for this picture, else use `tables` as given */
+    int want_message;                  /* collect what the tag authenticates */
+    jc_huffman_table tables[JC_TOKEN_TABLES]; /* in or out, see `optimize` */
+    jc_emit_table emit;
 } jc_encoder;
 
+/* Bits of a slice from the end of the piece before; a restart marker lies between two pieces. */
 typedef struct {
-    jc_huffman_table tables[JC_TOKEN_TABLES]; /* in or out, see jc_encoder.optimize */
-    jc_buffer scan;                           /* the entropy-coded data with restart markers */
-    jc_buffer message;
-} jc_encoded;
+    size_t end;    /* in jc_slice.bits, whole bytes */
+    int tail_bits; /* in the byte at `end` */
+} jc_piece;
 
-jc_status jc_encode(const jc_encoder *encoder, const uint8_t *image, ptrdiff_t row_stride,
-                    jc_encoded *out);
+/* Rows of MCUs for one thread. */
+typedef struct {
+    uint32_t first_row, last_row;
+    jc_buffer tokens;   /* uint32_t, when the tables are still to be made */
+    jc_buffer restarts; /* size_t: number of tokens before each restart marker */
+    uint32_t histogram[2][JC_TOKEN_TABLES * 256];
+    jc_bit_writer writer;
+    jc_buffer bits;   /* not yet stuffed */
+    jc_buffer pieces; /* jc_piece */
+    jc_buffer message;
+} jc_slice;
+
+/* In this order; what is given a slice may run in several threads, each with a slice of its own.
+ * Without `optimize` the tables come before the blocks, and there are no bits to be made after. */
+jc_status jc_encode_blocks(const jc_encoder *encoder, jc_slice *slice);
+int jc_encode_tables(jc_encoder *encoder, jc_slice *slices, int n_slices); /* 0: unfit as given */
+jc_status jc_encode_bits(const jc_encoder *encoder, jc_slice *slice);
+/* The entropy-coded data with stuffing and restart markers. */
+jc_status jc_join_slices(const jc_encoder *encoder, const jc_slice *slices, int n_slices,
+                         jc_buffer *scan);
+void jc_free_slice(jc_slice *slice);
 
 /* What the tag authenticates of one block: a little-endian mask of the non-zero zig-zag
  * positions, then those values as little-endian int16. */
@@ -278,12 +328,16 @@ typedef struct {
     const jc_quantizer *quantizer[JC_MAX_COMPONENTS];
     jc_plan plan[JC_MAX_COMPONENTS];
     uint8_t *planes[JC_MAX_COMPONENTS]; /* tiles, out */
-    size_t blocks[JC_MAX_COMPONENTS];   /* of each plane */
     jc_buffer *message;                 /* NULL: not wanted */
 } jc_decoder;
 
 /* A sequential scan of all components straight into tiles, without a coefficient image. */
-jc_status jc_decode_to_planes(const jc_decoder *decoder, const jc_scan *scan, size_t *position);
+jc_status jc_decode_to_planes(const jc_decoder *decoder, jc_walk *walk);
+/* Its two stages on MCUs [first, last) of a row, in coded order: scan to blocks, blocks to tiles. */
+jc_status jc_decode_mcus(const jc_decoder *decoder, jc_walk *walk, uint32_t row, uint32_t first,
+                         uint32_t last, int16_t (*block)[64], uint64_t *nonzero);
+void jc_put_mcus(const jc_decoder *decoder, uint32_t row, uint32_t first, uint32_t last,
+                 int16_t (*block)[64], const uint64_t *nonzero);
 /* The same from coefficient arrays, for files of several or progressive scans. */
 jc_status jc_coefficients_to_planes(const jc_decoder *decoder, const int16_t *const *coefficients);
 

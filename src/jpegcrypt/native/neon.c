@@ -24,6 +24,7 @@ typedef int16x8_t vec;
 #define FROM64(a) vreinterpretq_s16_s64(a)
 
 INLINE vec v_load(const void *p) { return FROMU8(vld1q_u8(p)); }
+INLINE vec v_load_low(const void *p) { return FROMU8(vcombine_u8(vld1_u8(p), vdup_n_u8(0))); }
 INLINE void v_store(void *p, vec a) { vst1q_u8(p, ASU8(a)); }
 INLINE void v_store_low(void *p, vec a) { vst1_u8(p, vget_low_u8(ASU8(a))); }
 INLINE vec v_splat16(int16_t a) { return vdupq_n_s16(a); }

@@ -95,12 +95,13 @@ INLINE vec dequantize(const int16_t *q, const uint16_t *step, const int16_t *shr
     return v_mul16(v_sub16(v_shl16(coefficients, 4), less), v_load(step));
 }
 
-TARGET static void inverse_block(const int16_t *transposed, const uint8_t *record,
+TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
                                  const jc_bank *bank, const jc_quantizer *quantizer,
                                  const int16_t *shrink, uint8_t *tile) {
     const vec round = v_splat32(1 << 13), offset = v_splat32((128 << 18) + (1 << 17));
     vec y[4][2]; /* y[p][h]: pairs (u = 2p, 2p+1) for rows 4h..4h+3 */
-    for (int p = 0; p < 4; p++) {
+    int n = nonzero & JC_HIGH_COLUMNS ? 4 : 2;
+    for (int p = 0; p < n; p++) {
         vec even = dequantize(transposed + 16 * p, quantizer->transposed + 16 * p, shrink + 16 * p);
         vec odd = dequantize(transposed + 16 * p + 8, quantizer->transposed + 16 * p + 8,
                              shrink + 16 * p + 8);
@@ -115,11 +116,12 @@ TARGET static void inverse_block(const int16_t *transposed, const uint8_t *recor
     for (int j = 0; j < 8; j++) {
         vec half[2];
         for (int h = 0; h < 2; h++) {
-            vec low = v_add32(v_madd(y[0][h], v_broadcast32(r[0][j])),
-                              v_madd(y[1][h], v_broadcast32(r[1][j])));
-            vec high = v_add32(v_madd(y[2][h], v_broadcast32(r[2][j])),
-                               v_madd(y[3][h], v_broadcast32(r[3][j])));
-            half[h] = v_shr32(v_add32(offset, v_add32(low, high)), 18);
+            vec sum = v_add32(offset, v_add32(v_madd(y[0][h], v_broadcast32(r[0][j])),
+                                              v_madd(y[1][h], v_broadcast32(r[1][j]))));
+            if (n == 4)
+                sum = v_add32(sum, v_add32(v_madd(y[2][h], v_broadcast32(r[2][j])),
+                                           v_madd(y[3][h], v_broadcast32(r[3][j]))));
+            half[h] = v_shr32(sum, 18);
         }
         columns[j] = v_pack32(half[0], half[1]);
     }
@@ -129,7 +131,7 @@ TARGET static void inverse_block(const int16_t *transposed, const uint8_t *recor
 }
 
 TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
-                                 uint32_t table_bits, uint32_t *tokens, uint8_t *values) {
+                                 uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
     return jc_tokenize_ordered(block, jc_transposed, nonzero, dc_prediction, table_bits, tokens,
                                values);
 }
@@ -291,11 +293,11 @@ INLINE void rgb_8(vec y, vec u, vec v, vec out[3]) {
     out[2] = v_add16(y, v_add16(v_add16(u, u), u228));
 }
 
-TARGET static void ycc_to_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint32_t n,
-                              uint8_t *rgb) {
+TARGET static void ycc_to_rgb(const uint8_t *y, size_t step, const uint8_t *cb, const uint8_t *cr,
+                              uint32_t n, uint8_t *rgb) {
     const vec center = v_splat16(128);
-    for (; n >= 16; n -= 16, y += 16, cb += 16, cr += 16, rgb += 3 * 16) {
-        vec l = v_load(y), u = v_load(cb), v = v_load(cr), low[3], high[3];
+    for (; n >= 16; n -= 16, y += 2 * step, cb += 16, cr += 16, rgb += 3 * 16) {
+        vec l = v_ziplo64(v_load_low(y), v_load_low(y + step)), u = v_load(cb), v = v_load(cr), low[3], high[3];
         rgb_8(v_widen_u8_low(l), v_sub16(v_widen_u8_low(u), center),
               v_sub16(v_widen_u8_low(v), center), low);
         rgb_8(v_widen_u8_high(l), v_sub16(v_widen_u8_high(u), center),
@@ -304,7 +306,15 @@ TARGET static void ycc_to_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t
         for (int c = 0; c < 3; c++) out[c] = v_packu16(low[c], high[c]);
         v_store_rgb(rgb, out);
     }
-    jc_ycc_to_rgb_c(y, cb, cr, n, rgb);
+    jc_ycc_to_rgb_c(y, step, cb, cr, n, rgb);
+}
+
+TARGET static void weigh(const uint8_t *near, const uint8_t *far, uint32_t n_tiles, int near_weight,
+                         int far_weight, uint16_t *out) {
+    const vec a = v_splat16((int16_t)near_weight), b = v_splat16((int16_t)far_weight);
+    for (; n_tiles; n_tiles--, near += JC_BLOCK, far += JC_BLOCK, out += 8)
+        v_store(out, v_add16(v_mul16(v_widen_u8_low(v_load_low(near)), a),
+                             v_mul16(v_widen_u8_low(v_load_low(far)), b)));
 }
 
 INLINE vec widen_8(const uint16_t *row, int side, vec round, int shift) {
@@ -345,6 +355,7 @@ TARGET static uint8_t *stuff(const uint8_t *source, size_t n, uint8_t *target) {
         .rgb_to_y = rgb_to_y,                     \
         .rgb_to_cbcr = rgb_to_cbcr,               \
         .ycc_to_rgb = ycc_to_rgb,                 \
+        .weigh = weigh,                           \
         .widen = widen,                           \
         .forward_order = jc_transposed,           \
         .forward_block = forward_block,           \

@@ -11,6 +11,7 @@
 typedef __m128i vec;
 
 INLINE vec v_load(const void *p) { return _mm_loadu_si128(p); }
+INLINE vec v_load_low(const void *p) { return _mm_loadl_epi64(p); }
 INLINE void v_store(void *p, vec a) { _mm_storeu_si128(p, a); }
 INLINE void v_store_low(void *p, vec a) { _mm_storel_epi64(p, a); }
 INLINE vec v_splat16(int16_t a) { return _mm_set1_epi16(a); }

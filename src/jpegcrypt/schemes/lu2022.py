@@ -54,7 +54,7 @@ def encrypt(
     tables: Sequence[HuffmanTable] | None,
     restart_interval: int,
     message_start: bytes,
-) -> tuple[bytes, Sequence[HuffmanTable], _core.Buffer]:
+) -> tuple[_core.Buffer, Sequence[HuffmanTable], _core.Buffer]:
     """Encode and encrypt uint8 (height, width, components); see `_core.encode_scan`."""
     scan, huffman, message = _core.encode_scan(
         image,
