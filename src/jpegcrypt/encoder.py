@@ -106,7 +106,8 @@ class EncoderInput:
         """Check the arguments that `encrypt` and `encode` share."""
         pixels = as_pixels(image)
         color = pixels.ndim == 3
-        sampling = (sampling_factors(subsampling), (1, 1), (1, 1)) if color else ((1, 1),)
+        luma = sampling_factors(subsampling)  # a wrong name is an error for a gray picture, too
+        sampling = (luma, (1, 1), (1, 1)) if color else ((1, 1),)
         if effort not in EFFORTS:
             raise ValueError(f"unknown effort {effort!r}, expected one of {', '.join(EFFORTS)}")
         steps = tuple(table.tobytes() for table in _quantization(quality, qtables))
