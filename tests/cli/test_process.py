@@ -172,6 +172,7 @@ def on_terminal(line, typed=()):
                     if not (part := os.read(terminal, 1 << 16)):
                         break
                     screen += part
+                    keys = b""
                     if screen.endswith(b": ") and typed:
                         keys = typed.pop(0)
                         os.write(terminal, keys)
