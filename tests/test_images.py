@@ -468,6 +468,6 @@ def test_a_name_that_says_no_format(name):
 
 
 def test_names_of_pictures():
-    yes = ["a.jpg", "a.PNG", "b/c.tiff", "a.webp", "a.gif"]
+    yes = ["a.jpg", "a.PNG", "b/c.tiff", "a.webp", "a.gif", "a.HEIC", "a.dng"]
     no = ["a.txt", "a", ".jpg", "a.mpg", "a.pdf", "a.eps", "Thumbs.db", "a.mp4"]
     assert [name for name in yes + no if format_of_name(name)] == yes

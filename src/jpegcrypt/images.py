@@ -242,18 +242,25 @@ def parse_color(background: Background) -> tuple[int, int, int]:
 
 
 def format_of_name(name: str) -> str | None:
-    """Return what image of those that `read_image` reads a file of that name should be.
+    """Return what photograph a file of that name should be, also one that `read_image` cannot read.
 
     Examples
     --------
-    >>> format_of_name("photo.JPG"), format_of_name("notes.txt")
-    ('JPEG', None)
+    >>> format_of_name("photo.JPG"), format_of_name("IMG_0001.HEIC"), format_of_name("notes.txt")
+    ('JPEG', 'HEIF', None)
     """
     suffix = os.path.splitext(name)[1].lower()
-    if suffix in FORMATS:  # spares the import of all plugins of Pillow
-        return FORMATS[suffix]
+    if known := FORMATS.get(suffix) or _CAMERA_FORMATS.get(suffix):
+        return known  # spares the import of all plugins of Pillow
     format = Image.registered_extensions().get(suffix)
     return format if format in Image.OPEN and format not in _NO_PICTURES else None
+
+
+# Photographs as cameras store them, which Pillow alone does not read.
+_CAMERA_FORMATS = {
+    ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".jxl": "JPEG XL",
+    **dict.fromkeys((".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"), "raw file"),
+}  # fmt: skip
 
 
 # --- writing --------------------------------------------------------------------------------------
