@@ -128,6 +128,11 @@ def _check_loadable(image: ImageFile.ImageFile) -> None:
             f"{image.width}x{image.height} pixels, expected at most {MAX_SIDE} each way",
             hint="cut or scale the picture first",
         )
+    if getattr(image, "tag_v2", {}).get(ExifTags.Base.NewSubfileType, 0) & 1:  # TIFF 6.0
+        raise UnreadableImage(
+            "the picture is only a preview of another one, as in the raw files of cameras",
+            format=image.format, hint="develop the raw file first",
+        )  # fmt: skip
     if any(name == "APP11" and is_header(p) for name, p in getattr(image, "applist", ())):
         raise JpegcryptError(
             "the picture is encrypted already", hint="decrypt it first to encrypt it anew"
