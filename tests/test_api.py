@@ -145,8 +145,9 @@ def test_what_is_no_picture(image, error, message):
 )
 def test_bad_settings(settings, message):
     for function in (encode, lambda image, **kind: encrypt(image, KEY, **kind)):
-        with pytest.raises(ValueError, match=message):
-            function(IMAGE, **settings)
+        for image in (IMAGE, GRAY):
+            with pytest.raises(ValueError, match=message):
+                function(image, **settings)
 
 
 @pytest.mark.parametrize(

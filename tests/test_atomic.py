@@ -161,6 +161,7 @@ def test_errors_name_the_file_asked_for(tmp_path, place):
         atomic.write(tmp_path / place, b"new", overwrite=False)
     assert caught.value.filename == str(tmp_path / place)
     assert caught.value.filename2 is None
+    assert str(caught.value).endswith(f": {str(tmp_path / place)!r}")
     assert os.listdir(tmp_path) == ["file"]
 
 

@@ -178,6 +178,7 @@ def test_threads_work_at_the_same_time():
         ({"nonce": bytes(16)}, TypeError, "unexpected keyword argument 'nonce'"),
         ({"exif": b"II"}, TypeError, "unexpected keyword argument 'exif'"),
         ({"quality": 0}, ValueError, "quality"),
+        ({"subsampling": "4:2:1"}, ValueError, "unknown subsampling"),
         ({"bank": "none"}, ValueError, "unknown bank"),
         ({"threads": 0}, ValueError, "0 threads, expected at least 1"),
         ({"threads": -2}, ValueError, "-2 threads"),

@@ -127,6 +127,15 @@ def test_samples_of_unknown_range_are_refused(array):
     assert caught.value.format == "TIFF"
 
 
+def test_the_preview_in_a_raw_file_is_not_taken_for_the_picture():
+    """DNG, NEF and others are TIFF files that begin with a thumbnail (NewSubfileType, bit 0)."""
+    with pytest.raises(UnreadableImage, match="a preview of another one") as caught:
+        read_image(save(gradient("RGB"), "TIFF", tiffinfo={254: 1}))
+    assert caught.value.hint == "develop the raw file first"
+    page = save(gradient("RGB"), "TIFF", tiffinfo={254: 2})  # a page of several is whole
+    assert read_image(page)[0].shape == np.asarray(gradient("RGB")).shape
+
+
 def test_the_first_frame_is_taken():
     frames = [Image.new("L", (8, 8), color) for color in (10, 200)]
     for format in ("GIF", "TIFF", "PNG", "WEBP"):
@@ -468,6 +477,6 @@ def test_a_name_that_says_no_format(name):
 
 
 def test_names_of_pictures():
-    yes = ["a.jpg", "a.PNG", "b/c.tiff", "a.webp", "a.gif"]
+    yes = ["a.jpg", "a.PNG", "b/c.tiff", "a.webp", "a.gif", "a.HEIC", "a.dng"]
     no = ["a.txt", "a", ".jpg", "a.mpg", "a.pdf", "a.eps", "Thumbs.db", "a.mp4"]
     assert [name for name in yes + no if format_of_name(name)] == yes

@@ -57,7 +57,8 @@ def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            error.filename, error.filename2 = path, None
+            error.filename = path
+            del error.filename2  # the text of the error would name a None
         raise
 
 

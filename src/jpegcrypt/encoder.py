@@ -118,8 +118,7 @@ class EncoderInput(NamedTuple):
     ) -> "EncoderInput":
         """Check the arguments that `encrypt` and `encode` share."""
         pixels = as_pixels(image)
-        if subsampling not in jpeg_write.SUBSAMPLING:
-            sampling_factors(subsampling)  # raises
+        sampling_factors(subsampling)  # a wrong name is an error for a gray picture, too
         if effort not in EFFORTS:
             raise ValueError(f"unknown effort {effort!r}, expected one of {', '.join(EFFORTS)}")
         color = pixels.ndim == 3

@@ -128,6 +128,11 @@ def _check_loadable(image: ImageFile.ImageFile) -> None:
             f"{image.width}x{image.height} pixels, expected at most {MAX_SIDE} each way",
             hint="cut or scale the picture first",
         )
+    if getattr(image, "tag_v2", {}).get(ExifTags.Base.NewSubfileType, 0) & 1:  # TIFF 6.0
+        raise UnreadableImage(
+            "the picture is only a preview of another one, as in the raw files of cameras",
+            format=image.format, hint="develop the raw file first",
+        )  # fmt: skip
     if any(name == "APP11" and is_header(p) for name, p in getattr(image, "applist", ())):
         raise JpegcryptError(
             "the picture is encrypted already", hint="decrypt it first to encrypt it anew"
@@ -242,18 +247,25 @@ def parse_color(background: Background) -> tuple[int, int, int]:
 
 
 def format_of_name(name: str) -> str | None:
-    """Return what image of those that `read_image` reads a file of that name should be.
+    """Return what photograph a file of that name should be, also one that `read_image` cannot read.
 
     Examples
     --------
-    >>> format_of_name("photo.JPG"), format_of_name("notes.txt")
-    ('JPEG', None)
+    >>> format_of_name("photo.JPG"), format_of_name("IMG_0001.HEIC"), format_of_name("notes.txt")
+    ('JPEG', 'HEIF', None)
     """
     suffix = os.path.splitext(name)[1].lower()
-    if suffix in FORMATS:  # spares the import of all plugins of Pillow
-        return FORMATS[suffix]
+    if known := FORMATS.get(suffix) or _CAMERA_FORMATS.get(suffix):
+        return known  # spares the import of all plugins of Pillow
     format = Image.registered_extensions().get(suffix)
     return format if format in Image.OPEN and format not in _NO_PICTURES else None
+
+
+# Photographs as cameras store them, which Pillow alone does not read.
+_CAMERA_FORMATS = {
+    ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".jxl": "JPEG XL",
+    **dict.fromkeys((".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"), "raw file"),
+}  # fmt: skip
 
 
 # --- writing --------------------------------------------------------------------------------------

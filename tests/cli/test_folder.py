@@ -106,6 +106,17 @@ def test_bad_files_are_listed_at_the_end(photos):
     assert tree("noise") == NOISE
 
 
+def test_photographs_that_pillow_does_not_read_are_failures(photos):
+    """Whoever deletes the originals must know that these were not encrypted."""
+    Path("photos/phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: photos/phone.HEIC: found a file that begins with 0x00000018, expected <...>
+        jpegcrypt: 5 encrypted, 1 no picture, 1 failed
+        [1]
+    """)
+
+
 def test_bad_files_to_decrypt(photos):
     jpegcrypt("encrypt photos noise --key album.key")
     jpegcrypt("keygen other.key")

@@ -110,6 +110,17 @@ def test_version():
     assert run("--version", check=True, text=True).stdout == f"jpegcrypt {version}\n"
 
 
+def test_pillow_says_nothing_of_its_own():
+    Image.new("RGB", (8, 8)).save("odd.tif")
+    # SamplesPerPixel, tag 277.
+    three, many = (b"\x15\1\3\0\1\0\0\0" + n.to_bytes(2, "little") for n in (3, 2048))
+    Path("odd.tif").write_bytes(Path("odd.tif").read_bytes().replace(three, many))
+    done = run("encrypt odd.tif noise.jpg --key album.key", text=True)
+    assert done.stderr.startswith("jpegcrypt: odd.tif: ")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 1
+
+
 @pytest.fixture
 def nobody():
     """A pipe that nobody reads."""
@@ -172,6 +183,7 @@ def on_terminal(line, typed=()):
                     if not (part := os.read(terminal, 1 << 16)):
                         break
                     screen += part
+                    keys = b""
                     if screen.endswith(b": ") and typed:
                         keys = typed.pop(0)
                         os.write(terminal, keys)

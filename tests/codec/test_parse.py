@@ -343,10 +343,10 @@ def huge(width: int, height: int, size: int = 200) -> bytes:
 def test_huge_frames_fail_at_once(call, width, height):
     data = huge(width, height)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(JpegError):
         call(data)
-    elapsed = time.perf_counter() - start
+    elapsed = time.process_time() - start
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert elapsed < 0.1

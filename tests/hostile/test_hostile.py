@@ -34,6 +34,7 @@ from jpegcrypt import (
 EXAMPLES = int(os.environ.get("JPEGCRYPT_EXAMPLES", "600"))
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 MAX_PIXELS = 1 << 20
+# Processor time: it is the file that must not take long, not a busy machine.
 SECONDS = 2 * (10 if SANITIZED else 1)  # for a file of some kilobytes and up to MAX_PIXELS
 
 hostile = settings(
@@ -77,13 +78,13 @@ SEEDS = seeds()
 def survive(data: bytes) -> None:
     """Feed a file to everything that reads files."""
     for function in (decode, read_coefficients, inspect):
-        start = time.perf_counter()
+        start = time.process_time()
         refusal(lambda file, f=function: f(file, max_pixels=MAX_PIXELS), data)
-        assert time.perf_counter() - start < SECONDS
+        assert time.process_time() - start < SECONDS
     for verify in (True, False):
-        start = time.perf_counter()
+        start = time.process_time()
         refusal(lambda file, v=verify: decrypt(file, KEY, verify=v, max_pixels=MAX_PIXELS), data)
-        assert time.perf_counter() - start < SECONDS
+        assert time.process_time() - start < SECONDS
 
 
 def test_the_seeds_are_valid():
@@ -315,23 +316,23 @@ def test_huge_header():
     """65535 x 65535 in 200 bytes."""
     data = bomb(65535, 65535)[:200]
     for function in (decode, read_coefficients, inspect, lambda data: decrypt(data, KEY)):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(ImageTooLarge):
             function(data)
-        assert time.perf_counter() - start < 0.1
-    start = time.perf_counter()
+        assert time.process_time() - start < 0.1
+    start = time.process_time()
     with pytest.raises(JpegError):
         decode(data, max_pixels=1 << 32)
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 def test_many_scans_take_their_time_and_no_more():
     """253 scans over 4 megapixels in 60 KB: the slowest kind of file for its size."""
     data = bomb(2000, 2000, progressive=True, n=1)
     assert len(data) < 60_000
-    start = time.perf_counter()
+    start = time.process_time()
     assert decode(data).shape == (2000, 2000)
-    assert time.perf_counter() - start < 5 * (10 if SANITIZED else 1)
+    assert time.process_time() - start < 5 * (10 if SANITIZED else 1)
 
 
 MEASURE = """
@@ -364,10 +365,10 @@ def test_memory_follows_the_pixels(progressive):
 
 def test_many_scans_of_a_large_picture():
     """A second's work is done in any case, more only if the picture is worth it."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(MalformedJpeg, match="visit the blocks more than 64 times"):
         decode(bomb(4000, 2000, progressive=True))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_many_segments():

@@ -1,5 +1,6 @@
 """One direction of the command: what is done to a file, and how the result is named."""
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ class Conversion:
 
 def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversion:
     """Encrypt with the options of `encrypt_picture`."""
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it logs as errors, it raises, too
     return Conversion(
         verb="encrypted",
         unlock=lambda: keys.unlock(to_encrypt=True),
