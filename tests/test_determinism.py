@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from checks import KEY, NONCE, SAMPLINGS, photo
-from jpegcrypt import _core, decrypt, encode, encrypt
+from jpegcrypt import MalformedJpeg, _core, decode, decrypt, encode, encrypt
 from jpegcrypt.cipher.bank import BANKS
 
 IMAGE = photo("coffee.png")[40:141, 60:213]
@@ -78,6 +78,43 @@ def test_threads():
     alone = work(0)
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(work, range(8))) == [alone] * 8
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4", "4:1:1"])
+@pytest.mark.parametrize("effort", ["fast", "default"])
+@pytest.mark.parametrize("restart_interval", [0, 1, 7, 1000])
+def test_threads_in_a_picture(subsampling, effort, restart_interval):
+    """Rows shared out to any number of threads, with odd edges and restarts at any place."""
+    image = photo("coffee.png")[:203, :301]
+    kind = {"subsampling": subsampling, "effort": effort, "restart_interval": restart_interval}
+    alone = encrypt(image, KEY, nonce=NONCE, **kind)
+    plain = encode(image, **kind)
+    for threads in (2, 3, 5, 64):
+        assert encrypt(image, KEY, nonce=NONCE, threads=threads, **kind) == alone
+        assert encode(image, threads=threads, **kind) == plain
+    for threads in (2, 64):
+        assert np.array_equal(decrypt(alone, KEY, threads=threads), decrypt(alone, KEY))
+        assert np.array_equal(decode(plain, threads=threads), decode(plain))
+
+
+def test_threads_in_small_and_in_large_pictures():
+    for height, width in ((1, 1), (17, 1), (1, 300), (2100, 1700)):
+        image = np.resize(photo("coffee.png"), (height, width, 3))
+        alone = encrypt(image, KEY, nonce=NONCE)
+        assert encrypt(image, KEY, nonce=NONCE, threads=2) == alone
+        assert np.array_equal(decrypt(alone, KEY, threads=2), decrypt(alone, KEY))
+
+
+def test_a_damaged_file_is_refused_by_two_threads_as_by_one():
+    data = encode(np.resize(photo("coffee.png"), (2100, 1700, 3)))
+    for cut in (len(data) // 2, len(data) - 10):
+        broken = data[:cut] + b"\xff\xd9"
+        texts = set()
+        for threads in (1, 2):
+            with pytest.raises(MalformedJpeg) as caught:
+                decode(broken, threads=threads)
+            texts.add(str(caught.value))
+        assert len(texts) == 1
 
 
 def test_processes_and_environments():

@@ -87,6 +87,7 @@ def decode_to_planes(
     bank: TransformBank | None = None,
     plan: Sequence[_ComponentPlan] | None = None,
     message_start: bytes | None = None,
+    threads: int = 1,
 ) -> tuple[Planes, Buffer | None]: ...
 def coefficients_to_planes(
     frame: Frame,
@@ -98,5 +99,10 @@ def coefficients_to_planes(
     message_start: bytes | None = None,
 ) -> tuple[Planes, Buffer | None]: ...
 def planes_to_image(
-    frame: Frame, planes: Planes, image: npt.NDArray[np.uint8], *, is_rgb: bool = False
+    frame: Frame,
+    planes: Planes,
+    image: npt.NDArray[np.uint8],
+    *,
+    is_rgb: bool = False,
+    threads: int = 1,
 ) -> None: ...

@@ -112,7 +112,11 @@ cdef extern from "native/jpegcrypt.h" nogil:
         pass
     void jc_walk_start(jc_walk *, const jc_scan *)
     size_t jc_walk_position(const jc_walk *)
+    jc_status jc_walk_end(const jc_walk *)
     jc_status jc_decode_to_planes(const jc_decoder *, jc_walk *)
+    size_t jc_row_bytes(const jc_frame *)
+    jc_status jc_decode_rows(const jc_decoder *, jc_walk *, uint32_t, uint32_t, uint8_t *)
+    void jc_put_rows(const jc_decoder *, uint32_t, uint32_t, uint8_t *)
     jc_status jc_coefficients_to_planes(const jc_decoder *, const int16_t **)
 
 
@@ -452,6 +456,7 @@ def shuffle(uint32_t[::1] permutation, Py_ssize_t i, const uint8_t[::1] draws):
 
 cdef enum:
     MAX_THREADS = 64
+    CHUNK_BYTES = 1 << 20  # of coefficients handed from one thread to the next
 
 
 cdef int raise_status(jc_status status) except -1:
@@ -819,9 +824,84 @@ cdef int fill_decoder(jc_decoder *decoder, Frame frame, quantizers, TransformBan
     return 0
 
 
+cdef class PlanesDecoder:
+    """The two stages of `decode_to_planes`, which may run in two threads, some rows apart."""
+
+    cdef jc_decoder c
+    cdef jc_scan scan
+    cdef jc_walk walk
+    cdef Frame frame
+    cdef EntropyData entropy
+    cdef Planes planes
+    cdef Buffer message
+    cdef list keep
+    cdef jc_buffer chunks[3]  # rows of MCUs between the threads
+
+    def __cinit__(self, Frame frame, EntropyData entropy, dc, ac, quantizers,
+                  uint32_t restart_interval, TransformBank bank, plan, message_start):
+        cdef int i, blocks = 0
+        self.frame, self.entropy, self.planes = frame, entropy, Planes(frame)
+        self.message = None if message_start is None else Buffer(message_start)
+        self.keep = [dc, ac, quantizers, bank]
+        fill_scan(&self.scan, frame, entropy, range(frame.c.n_components), dc, ac, restart_interval)
+        for i in range(self.scan.n_components):
+            if self.scan.dc[i] is NULL or self.scan.ac[i] is NULL:
+                raise ValueError("a scan without its Huffman table")
+            blocks += frame.c.component[i].h * frame.c.component[i].v
+        if blocks > JC_MAX_MCU:
+            raise ValueError(f"{blocks} blocks in an MCU, at most {JC_MAX_MCU}")
+        fill_decoder(&self.c, frame, quantizers, bank, plan, self.planes, self.message, self.keep)
+        jc_walk_start(&self.walk, &self.scan)
+
+    cdef check(self, jc_status status):
+        check(status, self.entropy, jc_walk_position(&self.walk))
+
+    def run(self):
+        cdef jc_status status
+        with nogil:
+            status = jc_decode_to_planes(&self.c, &self.walk)
+        self.check(status)
+
+    def run_in_two(self):
+        """Entropy decoding in this thread, what comes behind it in another."""
+        cdef uint32_t row = 0, rows = self.frame.c.mcus_h, last
+        cdef size_t row_bytes = jc_row_bytes(&self.frame.c)
+        cdef uint32_t chunk = <uint32_t> max(<size_t> 1, CHUNK_BYTES // row_bytes)
+        cdef int i
+        for i in range(3):
+            take_spare(&self.chunks[i], chunk * row_bytes)
+            raise_status(jc_reserve(&self.chunks[i], chunk * row_bytes))
+        pending = []
+        with ThreadPoolExecutor(1) as pool:
+            i = 0
+            while row < rows:
+                last = min(row + chunk, rows)
+                if len(pending) == 3:
+                    pending.pop(0).result()
+                self.decode(i, row, last)
+                pending.append(pool.submit(self.put, i, row, last))
+                row, i = last, (i + 1) % 3
+        self.check(jc_walk_end(&self.walk))
+
+    cdef decode(self, int i, uint32_t first, uint32_t last):
+        cdef jc_status status
+        with nogil:
+            status = jc_decode_rows(&self.c, &self.walk, first, last, self.chunks[i].data)
+        self.check(status)
+
+    def put(self, int i, uint32_t first, uint32_t last):
+        with nogil:
+            jc_put_rows(&self.c, first, last, self.chunks[i].data)
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(3):
+            keep_spare(&self.chunks[i])
+
+
 def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac, quantizers, *,
                      uint32_t restart_interval=0, TransformBank bank=None, plan=None,
-                     message_start=None):
+                     message_start=None, int threads=1):
     """Decode a sequential scan of all components straight into samples.
 
     Parameters
@@ -830,6 +910,8 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
         One a component.
     bank, plan
         Both or neither; without them the inverse DCT of libjpeg gives what every viewer shows.
+    threads : int
+        Two are used at most.
 
     Returns
     -------
@@ -837,27 +919,13 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
     message : Buffer or None
         What the tag authenticates.
     """
-    cdef jc_decoder decoder
-    cdef jc_scan scan
-    cdef jc_walk walk
-    cdef jc_status status
-    cdef list keep = []
-    cdef Planes planes = Planes(frame)
-    cdef Buffer message = None if message_start is None else Buffer(message_start)
-    fill_scan(&scan, frame, entropy, range(frame.c.n_components), dc, ac, restart_interval)
-    cdef int blocks = 0
-    for i in range(scan.n_components):
-        if scan.dc[i] is NULL or scan.ac[i] is NULL:
-            raise ValueError("a scan without its Huffman table")
-        blocks += frame.c.component[i].h * frame.c.component[i].v
-    if blocks > JC_MAX_MCU:
-        raise ValueError(f"{blocks} blocks in an MCU, at most {JC_MAX_MCU}")
-    fill_decoder(&decoder, frame, quantizers, bank, plan, planes, message, keep)
-    with nogil:
-        jc_walk_start(&walk, &scan)
-        status = jc_decode_to_planes(&decoder, &walk)
-    check(status, entropy, jc_walk_position(&walk))
-    return planes, message
+    cdef PlanesDecoder decoder = PlanesDecoder(frame, entropy, dc, ac, quantizers, restart_interval,
+                                               bank, plan, message_start)
+    if threads > 1:
+        decoder.run_in_two()
+    else:
+        decoder.run()
+    return decoder.planes, decoder.message
 
 
 def coefficients_to_planes(Frame frame not None, coefficients, quantizers, *, TransformBank bank=None,
@@ -878,7 +946,8 @@ def coefficients_to_planes(Frame frame not None, coefficients, quantizers, *, Tr
     return planes, message
 
 
-def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, ::1] image, *, bint is_rgb=False):
+def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, ::1] image, *,
+                    bint is_rgb=False, int threads=1):
     """Upsample as libjpeg and convert to RGB.
 
     Parameters
@@ -887,15 +956,28 @@ def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, 
         Filled.
     is_rgb : bool
         The components are R, G, B already.
+    threads : int
+        At most one a row is used.
     """
-    cdef jc_status status
     if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
             or image.shape[2] != frame.c.n_components):
         raise ValueError("an image of the wrong shape")
     if planes.frame is not frame:
         raise ValueError("planes of another frame")
+    cdef uint32_t height = frame.c.height
+    threads = min(threads, height)
+    if threads == 1:
+        fill_rows(planes, image, is_rgb, 0, height)
+        return
+    bounds = [height * i // threads for i in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda first, last: fill_rows(planes, image, is_rgb, first, last),
+                      bounds, bounds[1:]))
+
+
+cdef fill_rows(Planes planes, uint8_t[:, :, ::1] image, bint is_rgb, uint32_t first, uint32_t last):
+    cdef jc_status status
     with nogil:
-        status = jc_planes_to_image(kernels, &frame.c, is_rgb, <const uint8_t **> planes.plane,
-                                    0, frame.c.height, &image[0, 0, 0])
-    if status != JC_OK:
-        raise MemoryError
+        status = jc_planes_to_image(kernels, &planes.frame.c, is_rgb, <const uint8_t **> planes.plane,
+                                    first, last, &image[0, 0, 0])
+    raise_status(status)

@@ -25,6 +25,7 @@ from jpegcrypt.codec.markers import segment
 from jpegcrypt.codec.parse import MAX_PIXELS, JpegFile, parse
 from jpegcrypt.codec.write import frame_identity
 from jpegcrypt.encoder import (
+    MAX_THREADS,
     Effort,
     EncoderInput,
     ImageLike,
@@ -70,6 +71,7 @@ def encrypt(
     icc_profile: bytes | None = None,
     comment: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    threads: int = 1,
 ) -> bytes:
     """Encrypt a picture into a baseline JPEG that any viewer opens and sees as noise.
 
@@ -98,6 +100,8 @@ def encrypt(
         MCUs between restart markers, 0 for none.
     exif, xmp, icc_profile, comment, dpi : optional
         Metadata, sealed in the file: only the key holder reads it.
+    threads : int
+        Threads that share the work, which pays from a megapixel on. The file is the same.
 
     Returns
     -------
@@ -145,6 +149,7 @@ def encrypt(
         tables=settings.huffman,
         restart_interval=settings.restart_interval,
         message_start=message_start(head, settings.layout.identity, sealed),
+        threads=in_range("threads", threads, 1, MAX_THREADS),
     )
     payloads = [head.pack(compute_tag(keys, message)), *meta.to_segments(sealed)]
     return settings.file(
@@ -152,7 +157,9 @@ def encrypt(
     )
 
 
-def decrypt(data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decrypt(
+    data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX_PIXELS, threads: int = 1
+) -> Pixels:
     """Decrypt a file that `encrypt` made.
 
     Parameters
@@ -165,6 +172,8 @@ def decrypt(data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX
         what you see.
     max_pixels : int
         Larger pictures are refused.
+    threads : int
+        Threads that share the work, which pays from a megapixel on.
 
     Returns
     -------
@@ -174,7 +183,7 @@ def decrypt(data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX
     ------
     WrongKey, NotEncrypted, TamperedFile, MalformedJpeg, UnsupportedJpeg, ImageTooLarge
     """
-    return open_encrypted(data, key, verify=verify, max_pixels=max_pixels).pixels
+    return open_encrypted(data, key, verify=verify, max_pixels=max_pixels, threads=threads).pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +196,7 @@ class Opened:
 
 
 def open_encrypted(
-    data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX_PIXELS
+    data: bytes, key: Key, *, verify: bool = True, max_pixels: int = MAX_PIXELS, threads: int = 1
 ) -> Opened:
     """As `decrypt`, with the sealed metadata.
 
@@ -201,6 +210,7 @@ def open_encrypted(
     b'at the lake'
     """
     _check_key(key)
+    in_range("threads", threads, 1, MAX_THREADS)
     jpeg = parse(data, max_pixels=max_pixels)
     head, sealed = find_header(jpeg)
     if head.key_id != key.id or head.scheme != lu2022.ID or head.bank not in BANKS.values():
@@ -211,11 +221,13 @@ def open_encrypted(
         keys,
         bank=_name(BANKS, head.bank),
         message_start=message_start(head, frame_identity(jpeg.frame, jpeg.tables), sealed),
+        threads=threads,
     )
     if verify and not verify_tag(keys, message, head.tag):
         raise _tampered()
     opened = meta.open_sealed(sealed, keys) if sealed else Metadata()
-    return Opened(planes_to_image(jpeg, planes), opened, jpeg.frame.sampling)
+    pixels = planes_to_image(jpeg, planes, threads=threads)
+    return Opened(pixels, opened, jpeg.frame.sampling)
 
 
 def find_header(jpeg: JpegFile) -> tuple[Header, bytes]:
@@ -278,6 +290,7 @@ def encode(
     icc_profile: bytes | None = None,
     comment: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    threads: int = 1,
 ) -> bytes:
     """Encode a picture as an ordinary baseline JPEG; nothing is encrypted.
 
@@ -287,6 +300,8 @@ def encode(
         As for `encrypt`.
     exif, xmp, icc_profile, comment, dpi : optional
         Written into the segments that other software reads.
+    threads : int
+        As for `encrypt`.
 
     Examples
     --------
@@ -304,11 +319,12 @@ def encode(
         _PLAIN,
         tables=settings.huffman,
         restart_interval=settings.restart_interval,
+        threads=in_range("threads", threads, 1, MAX_THREADS),
     )
     return settings.file(huffman, scan, _plain_segments(metadata))
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> Pixels:
     """Decode any supported JPEG to what everyone sees; for an encrypted file that is noise.
 
     Parameters
@@ -317,6 +333,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
         Baseline, extended sequential or progressive, 8 bits, gray, YCbCr or RGB.
     max_pixels : int
         Larger pictures are refused.
+    threads : int
+        As for `decrypt`.
 
     Returns
     -------
@@ -327,9 +345,10 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     ------
     MalformedJpeg, UnsupportedJpeg, ImageTooLarge
     """
+    in_range("threads", threads, 1, MAX_THREADS)
     jpeg = parse(data, max_pixels=max_pixels)
-    planes, _ = decode_planes(jpeg)
-    return planes_to_image(jpeg, planes)
+    planes, _ = decode_planes(jpeg, threads=threads)
+    return planes_to_image(jpeg, planes, threads=threads)
 
 
 def write(

@@ -21,6 +21,7 @@ QuantizationTables = Sequence[Sequence[int]] | Mapping[int, Sequence[int]]
 DEFAULT_QUALITY = 75
 MAX_SIDE = 65500  # T.81 allows 65535, but libjpeg, and so most software, opens no more than this
 EFFORTS = ("fast", "default")
+MAX_THREADS = 64
 
 
 def as_pixels(image: ImageLike) -> Pixels:

@@ -154,7 +154,7 @@ def encrypt_picture(
     if metadata not in ("seal", "strip"):
         raise ValueError(f'metadata {metadata!r}, expected "seal" or "strip"')
     pixels, sealed = read_image(data, background=background, strip=metadata == "strip")
-    return encrypt(pixels, key, nonce=nonce, **asdict(sealed), **settings)
+    return encrypt(pixels, key, nonce=nonce, **sealed.keywords(), **settings)
 
 
 def decrypt_picture(

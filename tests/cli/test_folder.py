@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import threading
+from collections import Counter
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import skimage
 from PIL import Image
 
-from jpegcrypt import Key, decrypt, inspect
+from jpegcrypt import Key, atomic, decrypt, inspect
 from jpegcrypt.cli.conversion import cipher_name, plain_name
 from jpegcrypt.images import FORMATS
 from transcripts import check_transcript, jpegcrypt, tree
@@ -83,6 +84,26 @@ def test_going_on_where_it_stopped(photos):
         jpegcrypt: 5 encrypted, 1 no picture
     """)
     assert all(Path("noise", name).read_bytes() != before[name] for name in NOISE)
+
+
+def test_what_a_power_cut_left_empty_is_done_again(photos):
+    jpegcrypt("encrypt photos noise --key album.key")
+    Path("noise/rocket.jpg").write_bytes(b"")
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: 1 encrypted, 4 there already, 1 no picture
+    """)
+    assert Path("noise/rocket.jpg").stat().st_size > 10_000
+
+
+def test_new_files_are_synced_together_and_replaced_ones_each(photos, monkeypatch):
+    synced = Counter()
+    monkeypatch.setattr(os, "fsync", lambda _: synced.update(["one"]))
+    monkeypatch.setattr(os, "sync", lambda: synced.update(["all"]))
+    jpegcrypt("encrypt photos noise --key album.key")
+    assert synced == {"all": 1}
+    jpegcrypt("encrypt photos noise --key album.key --overwrite")
+    assert synced == {"all": 2, "one": 2 * len(NOISE)}  # the file and its folder
 
 
 def test_bad_files_are_listed_at_the_end(photos):
@@ -278,13 +299,14 @@ def test_a_name_of_any_bytes(folder):
 
 
 def test_a_full_disk_ends_it(photos, monkeypatch):
-    count = itertools.count()
+    count, real = itertools.count(), os.open
 
-    def fsync(_):
-        if next(count) == 2:
-            raise OSError(28, "No space left on device")
+    def open_(path, *rest):
+        if str(path).endswith(atomic.SUFFIX) and next(count) == 2:
+            raise OSError(28, "No space left on device", path)
+        return real(path, *rest)
 
-    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "open", open_)
     check_transcript("""
         $ jpegcrypt encrypt photos noise --key album.key --jobs 1
         jpegcrypt: noise/<...>: no space left on device

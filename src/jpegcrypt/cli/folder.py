@@ -1,6 +1,8 @@
 """The command on a folder tree: several files at a time, and at the end what became of them.
 
 Outputs that exist are done and passed over, so that the same command goes on where it stopped.
+New files are not waited for one by one, but all together at the end; an empty one, as a power cut
+before that may leave, is not done.
 """
 
 import errno
@@ -50,7 +52,9 @@ def convert_folder(
         raise Stop(f"{dst}: is no folder, but {src} is", hint="name a folder")
     failures: list[Message] = []
     tasks = list(_find_tasks(src, dst, conversion.rename, failures))
-    todo = [task for task in tasks if overwrite or not os.path.isfile(task.dst)]
+    todo = [
+        task for task in tasks if overwrite or not os.path.isfile(task.dst) or _is_empty(task.dst)
+    ]
     counts = Counter({conversion.verb: 0, "there already": len(tasks) - len(todo)})
     if todo:
         conversion.unlock()
@@ -58,7 +62,12 @@ def convert_folder(
     def run(task: Task) -> None:
         result = conversion.work(Path(task.src).read_bytes())
         os.makedirs(os.path.dirname(task.dst), exist_ok=True)
-        atomic.write(task.dst, result, overwrite=overwrite)
+        atomic.write(
+            task.dst,
+            result,
+            overwrite=overwrite or _is_empty(task.dst),
+            durable=os.path.exists(task.dst),  # what is replaced must not be lost
+        )
 
     try:
         with _progress(len(todo)) as advance, closing(in_order(run, todo, jobs)) as results:
@@ -76,6 +85,9 @@ def convert_folder(
     except KeyboardInterrupt:
         done = f"{counts[conversion.verb]} of {len(todo)} {conversion.verb}"
         raise Stop(f"interrupted, {done}", hint=_GO_ON, code=INTERRUPTED) from None
+    finally:
+        if counts[conversion.verb]:
+            atomic.sync_all()
     _report(counts, failures)
 
 
@@ -101,6 +113,10 @@ def _find_tasks(
                 continue
             taken[task.dst] = task.src
             yield task
+
+
+def _is_empty(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) == 0
 
 
 def _is_special(path: str) -> bool:

@@ -30,6 +30,7 @@ def decode_planes(
     bank: _core.TransformBank | None = None,
     plan: Sequence[BlockPlan] | None = None,
     message_start: bytes | None = None,
+    threads: int = 1,
 ) -> tuple[_core.Planes, _core.Buffer | None]:
     """Decode all scans to sample planes and, behind `message_start`, to what the tag authenticates.
 
@@ -49,6 +50,7 @@ def decode_planes(
             bank=bank,
             plan=plan,
             message_start=message_start,
+            threads=threads,
         )
     return _core.coefficients_to_planes(
         jpeg.frame,
@@ -60,9 +62,11 @@ def decode_planes(
     )
 
 
-def planes_to_image(jpeg: JpegFile, planes: _core.Planes) -> npt.NDArray[np.uint8]:
+def planes_to_image(
+    jpeg: JpegFile, planes: _core.Planes, *, threads: int = 1
+) -> npt.NDArray[np.uint8]:
     """Upsample and convert to uint8 (height, width, 3), or (height, width) for a gray file."""
     frame = jpeg.frame
     image = np.empty((frame.height, frame.width, frame.n_components), np.uint8)
-    _core.planes_to_image(frame, planes, image, is_rgb=jpeg.color == "rgb")
+    _core.planes_to_image(frame, planes, image, is_rgb=jpeg.color == "rgb", threads=threads)
     return image[:, :, 0] if frame.n_components == 1 else image

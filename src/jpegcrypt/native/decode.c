@@ -48,7 +48,7 @@ static size_t mcu_blocks(const jc_frame *frame) {
     return n;
 }
 
-void jc_put_mcus(const jc_decoder *d, uint32_t row, uint32_t first, uint32_t last,
+static void put_mcus(const jc_decoder *d, uint32_t row, uint32_t first, uint32_t last,
                  int16_t (*block)[64], const uint64_t *nonzero) {
     size_t mcu = mcu_blocks(d->frame), at = 0;
     for (int c = 0; c < d->frame->n_components; c++) {
@@ -77,8 +77,8 @@ static void append_message(const jc_decoder *d, uint8_t *start, uint64_t nonzero
     d->message->size += (size_t)(end - start);
 }
 
-jc_status jc_decode_mcus(const jc_decoder *d, jc_walk *walk, uint32_t row, uint32_t first,
-                         uint32_t last, int16_t (*block)[64], uint64_t *nonzero) {
+static jc_status decode_mcus(const jc_decoder *d, jc_walk *walk, uint32_t row, uint32_t first,
+                             uint32_t last, int16_t (*block)[64], uint64_t *nonzero) {
     const jc_frame *frame = d->frame;
     const uint8_t *order = block_order(d);
     size_t mcu = mcu_blocks(frame), n = 0;
@@ -121,12 +121,50 @@ jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
     for (uint32_t row = 0; row < d->frame->mcus_h; row++)
         for (uint32_t first = 0, last; first < d->frame->mcus_w; first = last) {
             last = batch_end(d->frame, first);
-            jc_status status =
-                jc_decode_mcus(d, walk, row, first, last, blocks.block, blocks.nonzero);
+            jc_status status = decode_mcus(d, walk, row, first, last, blocks.block, blocks.nonzero);
             if (status) return status;
-            jc_put_mcus(d, row, first, last, blocks.block, blocks.nonzero);
+            put_mcus(d, row, first, last, blocks.block, blocks.nonzero);
         }
     return jc_walk_end(walk);
+}
+
+/* ---- The two stages apart ---- */
+
+/* Of a row of MCUs: coefficients, then masks. */
+typedef struct {
+    int16_t (*block)[64];
+    uint64_t *nonzero;
+} row_blocks;
+
+static size_t row_size(const jc_frame *frame) { return mcu_blocks(frame) * frame->mcus_w; }
+
+static row_blocks row_at(const jc_frame *frame, uint8_t *memory, uint32_t i) {
+    size_t n = row_size(frame);
+    uint8_t *start = memory + i * n * (sizeof(int16_t[64]) + sizeof(uint64_t));
+    return (row_blocks){(int16_t(*)[64])(void *)start,
+                        (uint64_t *)(void *)(start + n * sizeof(int16_t[64]))};
+}
+
+size_t jc_row_bytes(const jc_frame *frame) {
+    return row_size(frame) * (sizeof(int16_t[64]) + sizeof(uint64_t));
+}
+
+jc_status jc_decode_rows(const jc_decoder *d, jc_walk *walk, uint32_t first, uint32_t last,
+                         uint8_t *memory) {
+    for (uint32_t row = first; row < last; row++) {
+        row_blocks out = row_at(d->frame, memory, row - first);
+        jc_status status =
+            decode_mcus(d, walk, row, 0, d->frame->mcus_w, out.block, out.nonzero);
+        if (status) return status;
+    }
+    return JC_OK;
+}
+
+void jc_put_rows(const jc_decoder *d, uint32_t first, uint32_t last, uint8_t *memory) {
+    for (uint32_t row = first; row < last; row++) {
+        row_blocks in = row_at(d->frame, memory, row - first);
+        put_mcus(d, row, 0, d->frame->mcus_w, in.block, in.nonzero);
+    }
 }
 
 /* ---- Coefficient arrays to blocks ---- */
@@ -166,7 +204,7 @@ jc_status jc_coefficients_to_planes(const jc_decoder *d, const int16_t *const *c
                     nonzero[n] = reorder(d, coefficients[c] + o * JC_BLOCK, block[n]);
                 }
             }
-            jc_put_mcus(d, row, x, x + 1, block, nonzero);
+            put_mcus(d, row, x, x + 1, block, nonzero);
         }
     return JC_OK;
 }

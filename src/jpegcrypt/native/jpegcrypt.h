@@ -333,11 +333,12 @@ typedef struct {
 
 /* A sequential scan of all components straight into tiles, without a coefficient image. */
 jc_status jc_decode_to_planes(const jc_decoder *decoder, jc_walk *walk);
-/* Its two stages on MCUs [first, last) of a row, in coded order: scan to blocks, blocks to tiles. */
-jc_status jc_decode_mcus(const jc_decoder *decoder, jc_walk *walk, uint32_t row, uint32_t first,
-                         uint32_t last, int16_t (*block)[64], uint64_t *nonzero);
-void jc_put_mcus(const jc_decoder *decoder, uint32_t row, uint32_t first, uint32_t last,
-                 int16_t (*block)[64], const uint64_t *nonzero);
+/* Its two stages on rows of MCUs [first, last), each of which takes jc_row_bytes of memory, aligned to
+ * 8 bytes: scan to blocks, in order; blocks to tiles, also in another thread. */
+size_t jc_row_bytes(const jc_frame *frame);
+jc_status jc_decode_rows(const jc_decoder *decoder, jc_walk *walk, uint32_t first, uint32_t last,
+                         uint8_t *memory);
+void jc_put_rows(const jc_decoder *decoder, uint32_t first, uint32_t last, uint8_t *memory);
 /* The same from coefficient arrays, for files of several or progressive scans. */
 jc_status jc_coefficients_to_planes(const jc_decoder *decoder, const int16_t *const *coefficients);
 

@@ -54,6 +54,7 @@ def encrypt(
     tables: Sequence[HuffmanTable] | None,
     restart_interval: int,
     message_start: bytes,
+    threads: int = 1,
 ) -> tuple[_core.Buffer, Sequence[HuffmanTable], _core.Buffer]:
     """Encode and encrypt uint8 (height, width, components); see `_core.encode_scan`."""
     scan, huffman, message = _core.encode_scan(
@@ -65,13 +66,14 @@ def encrypt(
         tables=tables,
         restart_interval=restart_interval,
         message_start=message_start,
+        threads=threads,
     )
     assert message is not None
     return scan, huffman, message
 
 
 def decrypt(
-    jpeg: JpegFile, keys: ImageKeys, *, bank: str, message_start: bytes
+    jpeg: JpegFile, keys: ImageKeys, *, bank: str, message_start: bytes, threads: int = 1
 ) -> tuple[_core.Planes, _core.Buffer]:
     """Undo `encrypt` on the coefficients of a parsed file.
 
@@ -86,6 +88,7 @@ def decrypt(
         bank=transform_bank(bank),
         plan=make_plan(keys, jpeg.frame, bank=bank),
         message_start=message_start,
+        threads=threads,
     )
     assert message is not None
     return planes, message
