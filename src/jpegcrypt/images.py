@@ -5,7 +5,7 @@ import os
 import struct
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -325,9 +325,9 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
             picture.pixels,
             quality=quality,
             subsampling=_SAMPLING_NAMES.get(picture.sampling[0], "4:4:4"),
-            **asdict(metadata),
+            **metadata.keywords(),
         )
-    options = {name: value for name, value in asdict(metadata).items() if value is not None}
+    options = {name: value for name, value in metadata.keywords().items() if value is not None}
     if format == "PNG":
         options["pnginfo"] = _png_text(options.pop("comment", None), options.pop("xmp", None))
     if format == "WEBP":
@@ -360,7 +360,7 @@ def _decode_comment(comment: bytes) -> str:
 def _keep_what_fits(metadata: Metadata, format: str) -> Metadata:
     lost = [
         name
-        for name, value in asdict(metadata).items()
+        for name, value in metadata.keywords().items()
         if value is not None and not _fits(name, value, format)
     ]
     if lost:

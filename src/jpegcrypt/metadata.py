@@ -99,6 +99,16 @@ class Metadata:
             dpi=_as_dpi(info.get("dpi")),
         )
 
+    def keywords(self) -> dict[str, Any]:
+        """Return the fields by name, as `encrypt` takes them.
+
+        Examples
+        --------
+        >>> Metadata(comment=b"at the lake").keywords()["comment"]
+        b'at the lake'
+        """
+        return {name: getattr(self, name) for name in _KINDS.values()}
+
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to seal."""
