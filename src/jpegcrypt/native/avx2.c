@@ -220,6 +220,8 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
     load_rotated(tile, record[JC_RECORD_ROTATION] & 3, _mm256_set1_epi16(128), x);
     const int32_t *r = (const int32_t *)(const void *)bank->halved[record[0] & bank->mask];
     const __m256i round = _mm256_set1_epi32(128);
+    /* Each loop is independent work, as much as the processor looks ahead. */
+    __m256i pairs[4]; /* pairs 0, 2 of column 2t, of 2t + 1 | pairs 1, 3 */
 #pragma GCC unroll 4
     for (int t = 0; t < 4; t++) {
         __m256i y[2];
@@ -233,11 +235,19 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                                  _mm256_madd_epi16(x[3], _mm256_set1_epi32(pair[20]))));
             y[i] = _mm256_srai_epi32(_mm256_add_epi32(y[i], round), 8);
         }
-        /* Pairs 0, 2 of column 2t, of 2t + 1 | pairs 1, 3. */
-        __m256i pairs = _mm256_packs_epi32(y[0], y[1]);
-        halves a = column_product(halved(bank, record[1 + 2 * t]), SPREAD(pairs, 0), SPREAD(pairs, 1));
-        halves b = column_product(halved(bank, record[2 + 2 * t]), SPREAD(pairs, 2), SPREAD(pairs, 3));
-        out[t] = quantize(two_columns(a, b), quantizer, 16 * t);
+        pairs[t] = _mm256_packs_epi32(y[0], y[1]);
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < 4; t++) {
+        halves a = column_product(halved(bank, record[1 + 2 * t]), SPREAD(pairs[t], 0),
+                                  SPREAD(pairs[t], 1));
+        halves b = column_product(halved(bank, record[2 + 2 * t]), SPREAD(pairs[t], 2),
+                                  SPREAD(pairs[t], 3));
+        out[t] = two_columns(a, b);
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < 4; t++) {
+        out[t] = quantize(out[t], quantizer, 16 * t);
         _mm256_storeu_si256((__m256i *)(void *)(block + 16 * t), out[t]);
     }
     return nonzero_mask(out);
