@@ -19,7 +19,7 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format typecheck vectors figures bench-speed neon sanitize constraints
+.PHONY: help demo test lint format typecheck vectors figures bench-speed bench-instructions neon sanitize constraints
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
@@ -56,6 +56,11 @@ figures: $(VENV)/.demo  ## measure the photographs anew for README.md, and its c
 
 bench-speed: $(VENV)/.dev  ## encrypt and decrypt against Pillow, as ratios
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/performance_figures.py
+
+bench-instructions: $(VENV)/.dev  ## count instructions per stage (needs Valgrind)
+	$(BIN)/python benchmarks/instructions.py
+	$(BIN)/python benchmarks/performance_figures.py
 
 # --- kernels on a processor that is not here -------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Put the measured figures into README.md, from the committed results.
 
-The figures come from ``demo.json``, ``quality.json`` and ``speed.json`` in ``results/``; the text
+The figures come from ``demo.json``, ``quality.json`` and ``speed/`` in ``results/``; the text
 between the markers names the commands that make them. --check only compares.
 """
 
@@ -24,11 +24,13 @@ _BLOCK = re.compile(
 
 def figures() -> str:
     """Return the figures as Markdown."""
-    demo, quality, speed = (
-        json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        for name in ("demo", "quality", "speed")
+    demo, quality = (
+        json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in ("demo", "quality")
     )
-    return f"{photographs(demo)}\n{differences(quality)}\n{ratios(speed)}"
+    levels = [
+        json.loads(path.read_text("utf-8")) for path in sorted((RESULTS / "speed").glob("*.json"))
+    ]
+    return "\n".join([photographs(demo), differences(quality), *map(ratios, levels)])
 
 
 def photographs(demo: dict[str, Any]) -> str:
@@ -95,6 +97,7 @@ def ratios(speed: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {v}" for name, v in speed["versions"].items())
     lines = [
         "Speed: time of Pillow over ours, median of the rounds, one thread; above 1 we are faster.",
+        "Threads, folders, memory and our targets: [performance](docs/performance.md).",
         "",
         f"| | against | {' | '.join(sizes)} |",
         f"|---|---|{'--:|' * len(sizes)}",

@@ -2,7 +2,7 @@
 
 One run in one process: rounds of all pictures in random order, in each round all operations in
 random order, so that a busy moment of the machine hits everybody. A ratio is the time of the rival
-over ours: above 1 we are faster. Quality 75, 4:2:0, one thread.
+over ours: above 1 we are faster. Quality 75, 4:2:0, one thread. Then what `scaling` measures.
 """
 
 import argparse
@@ -31,9 +31,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jpegcrypt
 from benchmarks.photographs import Pixels, mosaic
+from benchmarks.scaling import Figure, figures
 from jpegcrypt import _core
+from jpegcrypt.batch import processors
 
-RESULT = Path(__file__).parent / "results" / "speed.json"
+RESULTS = Path(__file__).parent / "results" / "speed"  # a file for each level of instructions
 SIZES = {"192x128": (192, 128), "512x384": (512, 384), "2 MP": (1920, 1080), "12 MP": (4000, 3000)}
 QUALITY = 75
 TOLERANCE = 0.25  # of a ratio
@@ -52,6 +54,48 @@ RIVALS = {
     "Pillow save + AES-256-GCM": SAVE,
     "simplejpeg encode": SAVE,
     "simplejpeg decode": LOAD,
+}
+
+# What the ratios are measured against: the least that we accept, and what we aim at.
+Target = tuple[float, float]
+RATIO_TARGETS: dict[str, dict[tuple[str, str], Target]] = {
+    "avx512": {
+        ("192x128", "encrypt, fast"): (1.8, 2.4),
+        ("512x384", "encrypt, fast"): (1.4, 1.7),
+        ("2 MP", "encrypt, fast"): (1.2, 1.5),
+        ("12 MP", "encrypt, fast"): (1.2, 1.5),
+        ("192x128", "encrypt"): (2.5, 4.0),
+        ("512x384", "encrypt"): (2.5, 3.0),
+        ("2 MP", "encrypt"): (2.5, 3.0),
+        ("12 MP", "encrypt"): (2.5, 3.0),
+        ("192x128", "decrypt"): (2.0, 2.5),
+        ("2 MP", "decrypt"): (1.3, 1.5),
+        ("12 MP", "decrypt"): (1.3, 1.5),
+    },
+    "avx2": {
+        ("192x128", "encrypt, fast"): (1.5, 2.0),
+        ("512x384", "encrypt, fast"): (1.15, 1.35),
+        ("2 MP", "encrypt, fast"): (1.0, 1.2),
+        ("12 MP", "encrypt, fast"): (1.0, 1.2),
+        ("192x128", "encrypt"): (2.0, 4.0),
+        ("512x384", "encrypt"): (2.0, 3.0),
+        ("2 MP", "encrypt"): (2.0, 3.0),
+        ("12 MP", "encrypt"): (2.0, 3.0),
+        ("192x128", "decrypt"): (1.8, 2.2),
+        ("2 MP", "decrypt"): (1.2, 1.4),
+        ("12 MP", "decrypt"): (1.2, 1.4),
+    },
+}
+# By the start of the name of a figure; memory is to stay below.
+FIGURE_TARGETS: dict[str, Target] = {
+    "encrypt_many": (1.8, 1.95),
+    "decrypt_many": (1.8, 1.95),
+    "encrypt 12 MP": (1.5, 1.85),
+    "encode 12 MP": (1.5, 1.85),
+    "decrypt 12 MP": (1.4, 1.6),
+    "decode 12 MP": (1.4, 1.6),
+    "encrypt FOLDER": (1.3, 1.8),
+    "memory": (4.0, 2.0),
 }
 
 
@@ -168,7 +212,7 @@ def cpu_model() -> str:
         return platform.processor() or "unknown"
 
 
-def report(timings: list[Timing]) -> dict[str, Any]:
+def report(timings: list[Timing], found: list[Figure]) -> dict[str, Any]:
     """Return what is stored: the machine, the versions, the numbers."""
     libraries = ["jpegcrypt", "numpy", "pillow", "cryptography"]
     if any(timing.operation.startswith("simplejpeg") for timing in timings):
@@ -182,8 +226,27 @@ def report(timings: list[Timing]) -> dict[str, Any]:
         "versions": {name: version(name) for name in libraries},
         "quality": QUALITY,
         "subsampling": "4:2:0",
+        "processors": processors(),
         "timings": [asdict(timing) for timing in timings],
+        "figures": [asdict(figure) for figure in found],
     }
+
+
+def target(figure: dict[str, Any]) -> Target | None:
+    """Return the target of a stored figure."""
+    starts = (name for name in FIGURE_TARGETS if figure["name"].startswith(name))
+    return next((FIGURE_TARGETS[name] for name in starts), None)
+
+
+def verdict(value: float, goal: Target | None) -> str:
+    """Say how a value stands to its target; one whose aim is the lower number is to stay below."""
+    if goal is None:
+        return ""
+    least, aim = goal
+    sign = 1 if aim >= least else -1
+    if sign * value >= sign * aim:
+        return "aim met"
+    return "met" if sign * value >= sign * least else "missed"
 
 
 def table(timings: list[Timing]) -> Table:
@@ -199,6 +262,9 @@ def table(timings: list[Timing]) -> Table:
         "median ms",
         "ratio of\nminima",
         "median\nratio",
+        "least",
+        "aim",
+        "",
     ):
         left = heading in ("picture", "operation")
         shown.add_column(heading, justify="left" if left else "right", no_wrap=left)
@@ -206,19 +272,40 @@ def table(timings: list[Timing]) -> Table:
     for timing in timings:
         if timing.size != previous:
             shown.add_section()
+        ratio = timing.median_ratio
         ratios = (
             "-" if ratio is None else f"{ratio:.2f}x"
             for ratio in (timing.ratio_of_minima, timing.median_ratio)
         )
+        goal = RATIO_TARGETS.get(_core.simd_level(), {}).get((timing.size, timing.operation))
         shown.add_row(
             timing.size if timing.size != previous else "",
             timing.operation,
             f"{timing.min_ms:.3f}",
             f"{timing.median_ms:.3f}",
             *ratios,
+            *(("", "") if goal is None else (f"{value:.2f}x" for value in goal)),
+            "" if ratio is None else verdict(ratio, goal),
             style="bold" if timing.operation in OURS else None,
         )
         previous = timing.size
+    return shown
+
+
+def figure_table(found: list[Figure]) -> Table:
+    shown = Table(title="Many pictures, threads, folders, memory")
+    for heading in ("what", "against", "value", "least", "aim", ""):
+        shown.add_column(heading, justify="left" if heading in ("what", "against") else "right")
+    for figure in found:
+        goal = target(asdict(figure))
+        cells = ("", "") if goal is None else (f"{value:g}" for value in goal)
+        shown.add_row(
+            figure.name,
+            figure.against,
+            f"{figure.value:.2f} {figure.unit}",
+            *cells,
+            verdict(figure.value, goal),
+        )
     return shown
 
 
@@ -271,7 +358,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--tolerance", type=float, default=TOLERANCE, help="of --check (%(default)s)"
     )
     parser.add_argument("--sizes", default=",".join(SIZES), help="of %(default)s")
-    parser.add_argument("--json", type=Path, default=RESULT, help="the result (%(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, help="JPEGs for `encrypt FOLDER`; made from photographs by default"
+    )
+    parser.add_argument("--no-scaling", action="store_true", help="the ratios of single calls only")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=RESULTS / f"{_core.simd_level()}.json",
+        help="the result (%(default)s)",
+    )
     options = parser.parse_args(arguments)
     if options.check and not options.json.exists():
         parser.error(f"{options.json} does not exist, nothing to compare with")
@@ -280,15 +376,19 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown size {', '.join(sorted(unknown))}, expected {', '.join(SIZES)}")
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)  # whole numbers in a log
     timings = measure(
         {size: SIZES[size] for size in options.sizes.split(",")}, 2 if options.quick else 20
     )
     console.print(table(timings))
+    found = [] if options.no_scaling else figures(quick=options.quick, folder=options.folder)
+    console.print(figure_table(found))
     if options.check:
         committed = json.loads(options.json.read_text("utf-8"))
         return check(timings, committed, options.tolerance, console)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report(timings), indent=1) + "\n", "utf-8")
+    options.json.write_text(json.dumps(report(timings, found), indent=1) + "\n", "utf-8")
     console.print(f"stored in {options.json}")
     return 0
 

@@ -14,6 +14,7 @@ from jpegcrypt import (
     FixedKeyWarning,
     MalformedJpeg,
     WrongKey,
+    batch,
     decrypt,
     decrypt_many,
     encrypt,
@@ -91,7 +92,10 @@ def test_nothing_to_do():
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_window_is_bounded(threads):
-    """An endless iterable, and a consumer that is slower than the threads."""
+    """An endless iterable, and a consumer that is slower than the threads.
+
+    Items that take as long as a photograph are handed over one by one, quick ones in handfuls.
+    """
     taken = 0
 
     def endless():
@@ -100,7 +104,11 @@ def test_the_window_is_bounded(threads):
             taken += 1
             yield taken
 
-    results = in_order(lambda item: item, endless(), threads)
+    def slow(item):
+        time.sleep(1.1 * batch._HANDFUL_SECONDS)
+        return item
+
+    results = in_order(slow, endless(), threads)
     assert taken == 0
     for n in range(1, 10):
         assert next(results) == BatchResult(n - 1, n, None)
@@ -108,9 +116,32 @@ def test_the_window_is_bounded(threads):
         assert taken - n < 2 * threads
     results.close()
 
+    taken = 0
+    results = in_order(lambda item: item, endless(), threads)
+    for n in range(1, 500):
+        assert next(results) == BatchResult(n - 1, n, None)
+        assert taken - n < 2 * threads * batch._MOST
+    results.close()
+
+
+def test_items_of_a_slow_source_do_not_gather():
+    """Each is worked on when the next one comes, also after quick ones that went in handfuls."""
+    begun = []
+
+    def source():
+        yield from range(200)
+        for item in range(200, 210):
+            time.sleep(1.1 * batch._HANDFUL_SECONDS)
+            yield item
+            time.sleep(0.1)
+            assert len(begun) >= item - 1
+
+    assert all(result.error is None for result in in_order(begun.append, source(), 1))
+    assert begun == list(range(210))
+
 
 def test_items_are_let_go():
-    pictures = (np.zeros((8, 8), np.uint8) for _ in range(50))
+    pictures = (np.zeros((8, 8), np.uint8) for _ in range(300))
     alive = []
 
     def watched():
@@ -122,7 +153,7 @@ def test_items_are_let_go():
             del picture
 
     for _ in encrypt_many(watched(), KEY, threads=2):
-        assert sum(ref() is not None for ref in alive) <= 2 * 2 + 2
+        assert sum(ref() is not None for ref in alive) <= 2 * 2 * batch._MOST + 2
 
 
 def test_closing_early_drops_what_has_not_begun():

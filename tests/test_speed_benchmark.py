@@ -2,15 +2,17 @@
 
 import copy
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 pytest.importorskip("skimage", reason="scikit-image is not installed; the dev extra has it")
 
-from benchmarks import speed
+from benchmarks import scaling, speed
 from benchmarks.photographs import mosaic
 
 
@@ -72,7 +74,7 @@ def test_mosaics_repeat_no_part() -> None:
 
 
 def test_a_regression_is_found(timings: list[speed.Timing]) -> None:
-    committed = json.loads(json.dumps(speed.report(timings)))
+    committed = json.loads(json.dumps(speed.report(timings, [])))
     console = Console(quiet=True)
     assert speed.check(timings, committed, 0.25, console) == 0
     better = copy.deepcopy(committed)
@@ -90,7 +92,7 @@ def test_a_regression_is_found(timings: list[speed.Timing]) -> None:
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = tmp_path / "speed.json"
-    arguments = ["--quick", "--sizes", "192x128", "--json", str(result)]
+    arguments = ["--quick", "--no-scaling", "--sizes", "192x128", "--json", str(result)]
     assert speed.main(arguments) == 0
     stored = json.loads(result.read_text())
     assert {"machine", "cpu", "simd", "versions", "timings"} <= stored.keys()
@@ -100,7 +102,57 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         speed.main(["--sizes", "1x1"])
 
 
-def test_the_committed_result_covers_all_sizes() -> None:
-    committed = json.loads(speed.RESULT.read_text("utf-8"))
-    rows = {(row["size"], row["operation"]) for row in committed["timings"]}
-    assert {(size, name) for size in speed.SIZES for name in speed.OURS} <= rows
+def test_the_committed_results_cover_all_sizes() -> None:
+    results = sorted(speed.RESULTS.glob("*.json"))
+    assert results
+    for path in results:
+        committed = json.loads(path.read_text("utf-8"))
+        assert committed["simd"] == path.stem
+        rows = {(row["size"], row["operation"]) for row in committed["timings"]}
+        assert {(size, name) for size in speed.SIZES for name in speed.OURS} <= rows
+        named = [figure for figure in committed["figures"] if speed.target(figure)]
+        assert {
+            start
+            for start in speed.FIGURE_TARGETS
+            for figure in named
+            if figure["name"].startswith(start)
+        } == set(speed.FIGURE_TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("value", "goal", "said"),
+    [
+        (1.9, (1.5, 2.0), "met"),
+        (1.4, (1.5, 2.0), "missed"),
+        (2.0, (1.5, 2.0), "aim met"),
+        (4.1, (4.0, 2.0), "missed"),  # memory: less is better
+        (3.0, (4.0, 2.0), "met"),
+        (1.9, (4.0, 2.0), "aim met"),
+        (1.0, None, ""),
+    ],
+)
+def test_verdicts(value: float, goal: speed.Target | None, said: str) -> None:
+    assert speed.verdict(value, goal) == said
+
+
+def test_figures_of_a_small_folder(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.fromarray(mosaic(48, 32, seed=i)).save(tmp_path / f"{i}.jpg")
+    found = scaling.folders(3, tmp_path, quick=True)
+    assert [figure.name for figure in found] == [
+        "encrypt FOLDER of 3, fast",
+        "encrypt FOLDER of 3, default",
+    ]
+    assert all(0 < figure.value < 100 for figure in found)
+
+
+def test_a_ratio_of_known_times() -> None:
+    found = scaling.ratio(lambda: time.sleep(0.03), lambda: time.sleep(0.01), 3)
+    assert found == pytest.approx(3, rel=0.3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
+def test_memory_is_what_was_held() -> None:
+    held, peak = scaling.rise(lambda: np.ones(30_000_000, np.uint8).nbytes)
+    assert held == 30_000_000
+    assert 29_000_000 < peak < 33_000_000  # Linux counts some pages late

@@ -528,8 +528,7 @@ cdef class ScanEncoder:
         for i in range(self.n):
             self.slices[i].first_row = <uint32_t> (<uint64_t> frame.c.mcus_h * i // self.n)
             self.slices[i].last_row = <uint32_t> (<uint64_t> frame.c.mcus_h * (i + 1) // self.n)
-            take_spare(&self.slices[i].bits, 0)
-            take_spare(&self.slices[i].tokens, 0)
+            take_spare(&self.slices[i].tokens if self.c.optimize else &self.slices[i].bits, 0)
             if i:
                 take_spare(&self.slices[i].message, 0)
         if message_start is not None:
@@ -557,9 +556,11 @@ cdef class ScanEncoder:
 
     def bits(self, int i):
         cdef jc_status status
+        take_spare(&self.slices[i].bits, self.slices[i].tokens.size // 4)
         with nogil:
             status = jc_encode_bits(&self.c, &self.slices[i])
         raise_status(status)
+        keep_spare(&self.slices[i].tokens)
 
     def run(self):
         """All stages up to the bits of the slices."""
@@ -567,6 +568,7 @@ cdef class ScanEncoder:
             self.make_tables()
         self.each(self.color)
         self.each(self.blocks)
+        self.planes = None
         if self.c.optimize:
             self.make_tables()
             self.each(self.bits)

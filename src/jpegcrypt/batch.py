@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Generic, TypeVar, Unpack
 
 from jpegcrypt.api import decrypt, encrypt
@@ -12,6 +13,11 @@ from jpegcrypt.codec.parse import MAX_PIXELS
 from jpegcrypt.encoder import ImageLike, Pixels
 from jpegcrypt.key import Key
 from jpegcrypt.settings import EncoderSettings, check_settings
+
+# Handing work to a thread and back takes some 0.3 ms, as long as a thumbnail takes: several of them
+# go together, as many as keep a thread busy for so long.
+_HANDFUL_SECONDS = 0.01
+_MOST = 16
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,12 +64,14 @@ def encrypt_many(
     """Encrypt pictures one after another, several at a time.
 
     Threads pay for pictures of a megapixel and more. For thumbnails most of the time goes to keys
-    and Python, one thread at a time: a plain loop over `encrypt` is as fast.
+    and Python, one thread at a time: `threads=1` or a plain loop over `encrypt` is as fast, and
+    several processes are the way to use several processors.
 
     Parameters
     ----------
     items : iterable of images
-        Consumed as the results are, about two for each thread ahead; never held as a whole.
+        Consumed as the results are, two for each thread ahead, or 32 thumbnails; never held as a
+        whole.
     key : Key
     threads : int, optional
         As many as there are processors to use.
@@ -137,9 +145,10 @@ def in_order(
 ) -> Generator[BatchResult[Result], None, None]:
     """Apply a function to items in threads; yield results in order.
 
-    At most two items for each thread are in flight, done but not fetched ones included: whoever
-    consumes slowly holds back the reading. Closing the generator drops what has not begun and
-    waits for the rest.
+    At most two handfuls of items for each thread are in flight, done but not fetched ones included:
+    whoever consumes slowly holds back the reading. A handful is one item, or several of which each
+    takes less than handing it over. Closing the generator drops what has not begun and waits for
+    the rest.
     """
     if threads is None:
         threads = processors()
@@ -152,7 +161,8 @@ def _in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> Generator[BatchResult[Result], None, None]:
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jpegcrypt")
-    window: deque[Future[BatchResult[Result]]] = deque()
+    window: deque[Future[tuple[list[BatchResult[Result]], float]]] = deque()
+    size = 1  # of a handful
 
     def run(index: int, item: Item) -> BatchResult[Result]:
         try:
@@ -160,13 +170,34 @@ def _in_order(
         except Exception as error:
             return BatchResult(index, None, error)
 
+    def run_all(handful: list[tuple[int, Item]]) -> tuple[list[BatchResult[Result]], float]:
+        start = perf_counter()
+        return [run(index, item) for index, item in handful], perf_counter() - start
+
+    def fetch() -> list[BatchResult[Result]]:
+        nonlocal size
+        results, seconds = window.popleft().result()
+        if seconds < _HANDFUL_SECONDS / 2:
+            size = min(2 * size, _MOST)
+        elif seconds > _HANDFUL_SECONDS:
+            size = max(size // 2, 1)
+        return results
+
+    handful: list[tuple[int, Item]] = []
+    deadline = 0.0
     try:
-        for index, item in enumerate(items):
-            window.append(pool.submit(run, index, item))
-            if len(window) == 2 * threads:
-                yield window.popleft().result()
+        for numbered in enumerate(items):
+            if not handful:
+                deadline = perf_counter() + _HANDFUL_SECONDS
+            handful.append(numbered)
+            if len(handful) >= size or perf_counter() > deadline:
+                window.append(pool.submit(run_all, handful))
+                handful = []
+                if len(window) == 2 * threads:
+                    yield from fetch()
+        window.append(pool.submit(run_all, handful))
         while window:
-            yield window.popleft().result()
+            yield from fetch()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -149,16 +149,26 @@ static jc_status end_piece(jc_slice *slice) {
 
 /* ---- Slices ---- */
 
+/* Room for `more` bytes, and at once for what the rows so far promise of the rest of the slice: to
+ * grow again may hold two copies for a moment. */
+static jc_status reserve(const jc_slice *slice, uint32_t row, jc_buffer *buffer, size_t more) {
+    if (buffer->capacity - buffer->size >= more) return JC_OK;
+    uint32_t done = row - slice->first_row;
+    size_t rest = done ? buffer->size / done * (slice->last_row - row) / 32 * 33 : 0;
+    return jc_reserve(buffer, rest > more ? rest : more);
+}
+
 static jc_status encode_batch(const jc_encoder *e, jc_slice *slice, uint32_t row, uint32_t first,
                               uint32_t last, int *dc_prediction) {
     batch blocks;
     uint32_t batch_tokens[JC_BATCH * JC_MAX_MCU * MAX_TOKENS + JC_SLACK], *tokens = batch_tokens;
     jc_buffer *message = e->want_message ? &slice->message : NULL;
     transform(e, row, first, last, &blocks);
-    if (message && jc_reserve(message, (size_t)blocks.n * JC_MAX_MESSAGE)) return JC_NO_MEMORY;
+    if (message && reserve(slice, row, message, (size_t)blocks.n * JC_MAX_MESSAGE))
+        return JC_NO_MEMORY;
     if (e->optimize) {
-        if (jc_reserve(&slice->tokens,
-                       ((size_t)blocks.n * MAX_TOKENS + JC_SLACK) * sizeof *tokens))
+        if (reserve(slice, row, &slice->tokens,
+                    ((size_t)blocks.n * MAX_TOKENS + JC_SLACK) * sizeof *tokens))
             return JC_NO_MEMORY;
         tokens = (uint32_t *)(void *)(slice->tokens.data + slice->tokens.size);
     }
