@@ -75,14 +75,20 @@ def sections(data: bytes) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         ],
     )
     bank = reader.fixed_point(header.bank)
-    plain = reader.inverse_blocks(
-        blocks.reshape(n, 8, 8), steps, records, bank, full_resolution=True
-    )
+    step, level = int(steps[0, 0]), header.levels[0]
+    dc = reader.decrypt_dc(blocks, step, level, 0, cipher.sampling[0], records, permutation, bank)
+    transformed = blocks.reshape(n, 8, 8).copy()
+    transformed[:, 0, 0] = dc
+    plain = reader.inverse_blocks(transformed, steps, records, bank, full_resolution=True)
+    sign = reader.dc_sign(records, bank)[0]
+    dc_numbers = (sign, reader.dc_bound(step), reader.dc_shift(level, step))
     yield (
         "Cipher block 0 of the luma component",
         [
             ("quantization steps", rows(steps)),
-            ("coefficients q[v][u]", rows(blocks[0, 0])),
+            ("coefficients of the file", rows(blocks[0, 0])),
+            ("sign, bound, shift of its DC value", " ".join(map(str, dc_numbers))),
+            ("DC value q[0][0]", str(dc[0])),
             (f"samples of plain block p[0] = {permutation[0]}", rows(plain[0])),
         ],
     )

@@ -94,6 +94,8 @@ class Header:
     scheme: int
     bank: int
     key_mode: int
+    dc_mode: int
+    levels: bytes
     key_id: bytes
     nonce: bytes
     tag: bytes
@@ -108,12 +110,11 @@ def read_header(data):
     (p,) = headers
     if p[10] != 1:
         raise Refused(f"format version {p[10]}")
-    flags = p[14]
-    if flags & ~1 or len(p) != (71 if flags else 55):
+    flags = p[18]
+    if flags & ~1 or len(p) != (75 if flags else 59):
         raise Refused("flags or length of the header")
-    header = Header(
-        p, p[11], p[12], p[13], p[15:23], p[23:39], p[39:55], p[55:71] if flags else None
-    )
+    salt = p[59:75] if flags else None
+    header = Header(p, *p[11:15], p[15:18], p[19:27], p[27:43], p[43:59], salt)
     chunks = [payload for payload in app11 if payload.startswith(b"jpegcrypt\1")]
     for i, chunk in enumerate(chunks, start=1):
         if (chunk[10], chunk[11]) != (i, len(chunks)):
@@ -208,7 +209,73 @@ def component_label(component, bank, blocks):
     return f"{component} {BANKS[bank].__name__} {columns}x{rows}"
 
 
-# ---- 8 Blocks ----
+# ---- 8 Blocks: DC values ----
+
+
+def dc_sign(records, bank):
+    """Sign that the matrices of each block give its DC value, (n,)."""
+    row, column = (bank[records[:, i] % len(bank)][:, 0, 0] for i in (0, 1))
+    return np.sign(row * column)
+
+
+def dc_bound(step):
+    return min(1023, (2048 + step) // (2 * step))
+
+
+def dc_shift(level, step):
+    shift = (16 * abs(level - 128) + step) // (2 * step)
+    return shift if level > 128 else -shift
+
+
+def wrap(value, bound):
+    return (value + bound) % (2 * bound + 1) - bound
+
+
+def coded_order(rows, columns, factors):
+    """Raster positions of the real blocks of a component, in the order of an interleaved scan."""
+    h, v = factors
+    for mcu_y in range(-(-rows // v)):
+        for mcu_x in range(-(-columns // h)):
+            for y in range(mcu_y * v, min(mcu_y * v + v, rows)):
+                for x in range(mcu_x * h, min(mcu_x * h + h, columns)):
+                    yield y * columns + x
+
+
+def prediction(plain, y, x, start):
+    if y == 0:
+        return plain[y, x - 1] if x else start
+    if x == 0:
+        return plain[y - 1, x]
+    left, above, corner = plain[y, x - 1], plain[y - 1, x], plain[y - 1, x - 1]
+    if corner >= max(left, above):
+        return min(left, above)
+    return max(left, above) if corner <= min(left, above) else left + above - corner
+
+
+def encrypt_dc(dc, step, level, records, bank):
+    """DC values (n,) of transformed blocks to those of the file, in DC mode 0."""
+    return wrap(dc - dc_sign(records, bank) * dc_shift(level, step), dc_bound(step))
+
+
+def decrypt_dc(coefficients, step, level, dc_mode, factors, records, permutation, bank):
+    """DC value of each cipher block (n,) as its transform made it."""
+    rows, columns = coefficients.shape[:2]
+    dc = coefficients[:, :, 0, 0].ravel().astype(int)
+    sign, bound, shift = dc_sign(records, bank), dc_bound(step), dc_shift(level, step)
+    if dc_mode == 0:
+        return np.array([wrap(q + s * shift, bound) for q, s in zip(dc, sign, strict=True)])
+    residual, before = np.empty(rows * columns, int), 0
+    for o in coded_order(rows, columns, factors):
+        residual[permutation[o]] = sign[o] * wrap(dc[o] - before, bound)
+        before = dc[o]
+    plain = residual.reshape(rows, columns).copy()
+    for y in range(rows):
+        for x in range(columns):
+            plain[y, x] = wrap(plain[y, x] + prediction(plain, y, x, shift), bound)
+    return sign * plain.ravel()[permutation]
+
+
+# ---- 8 Blocks: transforms ----
 
 
 def int16(x):
@@ -253,12 +320,16 @@ def inverse_blocks(coefficients, steps, records, bank, full_resolution):
     return np.array([np.rot90(block, k) for block, k in zip(rotated, turns, strict=True)], np.uint8)
 
 
-def decrypt_component(coefficients, steps, key, bank, full_resolution):
+def decrypt_component(coefficients, steps, key, bank, level, dc_mode, factors, full_resolution):
     """Coefficients (rows, columns, 8, 8) of a component to its samples (8 rows, 8 columns)."""
     rows, columns = coefficients.shape[:2]
     n = rows * columns
     records, permutation = plan(key, n)
-    cipher = coefficients.reshape(n, 8, 8)
+    cipher = coefficients.reshape(n, 8, 8).astype(int)
+    step = int(steps[0, 0])
+    cipher[:, 0, 0] = decrypt_dc(
+        coefficients, step, level, dc_mode, factors, records, permutation, bank
+    )
     plain = np.empty((n, 8, 8), np.uint8)
     plain[permutation] = inverse_blocks(cipher, steps, records, bank, full_resolution)
     return plain.reshape(rows, columns, 8, 8).swapaxes(1, 2).reshape(rows * 8, columns * 8)
@@ -296,7 +367,7 @@ def read_picture(data):
 
 
 def tag_message(header, picture, sealed):
-    message = header.payload[:39] + bytes(16) + header.payload[55:]
+    message = header.payload[:43] + bytes(16) + header.payload[59:]
     message += struct.pack(">HHB", picture.width, picture.height, len(picture.blocks))
     for (h, v), steps in zip(picture.sampling, picture.steps, strict=True):
         message += bytes([h, v]) + steps.astype(">u2").tobytes()
@@ -395,8 +466,8 @@ def from_rgb(rgb, h, v):
 def decrypt(data, secret):
     """Return pixels and metadata of an encrypted file; Refused if it is not to be shown."""
     header, sealed = read_header(data)
-    if header.scheme != 1 or header.bank not in BANKS:
-        raise Refused("an unknown scheme or bank")
+    if header.scheme != 1 or header.bank not in BANKS or header.dc_mode > 1:
+        raise Refused("an unknown scheme, bank or DC mode")
     if header.key_id != key_id(secret):
         raise Refused("another key")
     keys = image_keys(secret, header.nonce)
@@ -406,11 +477,18 @@ def decrypt(data, secret):
     bank = fixed_point(header.bank)
     largest = tuple(np.max(picture.sampling, axis=0).tolist())
     planes = []
-    for label, factors, steps, blocks in zip(
-        ("Y", "Cb", "Cr"), picture.sampling, picture.steps, picture.blocks, strict=False
+    for label, level, factors, steps, blocks in zip(
+        ("Y", "Cb", "Cr"),
+        header.levels,
+        picture.sampling,
+        picture.steps,
+        picture.blocks,
+        strict=False,
     ):
         key = keys(component_label(label, header.bank, blocks))
-        samples = decrypt_component(blocks, steps, key, bank, factors == largest)
+        samples = decrypt_component(
+            blocks, steps, key, bank, level, header.dc_mode, factors, factors == largest
+        )
         rows = -(-picture.height * factors[1] // largest[1])
         columns = -(-picture.width * factors[0] // largest[0])
         samples = samples[:rows, :columns]

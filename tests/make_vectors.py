@@ -24,7 +24,8 @@ ABOUT = {
     "(5 x + 3 y + floor(x y / 4) + 60 c) mod 256",
     "key": "master key, 32 bytes in hex; or the passphrase, and the salt in hex",
     "settings": "how the file was encrypted; what is not given has its default: quality 75, "
-    "subsampling 4:2:0, bank givens128, key_mode nonce, effort default, restart_interval 0",
+    "subsampling 4:2:0, bank givens128, dc permuted, key_mode nonce, effort default, "
+    "restart_interval 0",
     "metadata": "sealed; bytes in hex, dpi as two numbers",
     "file": "SHA-256 of the file in this folder",
     "decrypted": "SHA-256 of the decrypted samples, row by row, R G B",
@@ -81,6 +82,11 @@ DESCRIPTIONS = [
     vector("quality-100", 24, 24, quality=100),
     vector("authors16", 33, 33, bank="authors16"),
     vector("signs256", 33, 33, bank="signs256"),
+    vector("flat", 24, 16, 1, quality=100, qtables="flat", effort="best"),
+    vector("best", 70, 45, effort="best"),
+    vector("residuals", 50, 37, dc="residual"),
+    vector("residuals-gray", 41, 29, 1, dc="residual", quality=100),
+    vector("residuals-4x1x1", 67, 26, dc="residual", subsampling="4:1:1", effort="best"),
     vector("own-tables", 33, 17, qtables=[list(range(3, 67)), [9] * 64]),
     vector("restarts", 50, 40, restart_interval=2),
     vector("metadata", 30, 20, metadata=METADATA),
@@ -93,6 +99,7 @@ DESCRIPTIONS = [
         key={"passphrase": "Zu\u0308rich see", "salt": bytes(range(16)).hex()},
     ),
     vector("progressive", 37, 30, metadata={"comment": b"hi".hex()}, rewritten="progressive"),
+    vector("residuals-progressive", 37, 30, dc="residual", rewritten="progressive"),
     vector("separate-scans", 37, 30, rewritten="separate scans, restart interval 3"),
 ]
 REWRITES: dict[str, dict[str, Any]] = {

@@ -222,6 +222,21 @@ def encrypt_blocks(blocks: np.ndarray, key: bytes, bank: int) -> np.ndarray:
     return out
 
 
+def level_shifts(steps: np.ndarray, level: int, n: int, key: bytes, bank: int) -> np.ndarray:
+    """What the level shift takes from the DC value of each cipher block, in steps, (n,)."""
+    shift = int(np.sign(level - 128)) * int(8 * abs(level - 128) / steps[0, 0] + 0.5)
+    signs = [np.sign(matrix(bank, r[0])[0, 0] * matrix(bank, r[1])[0, 0]) for r in plan(key, n)[0]]
+    out: np.ndarray = shift * np.array(signs)
+    return out
+
+
+def wrapped(dc: np.ndarray, near: np.ndarray | int, steps: np.ndarray) -> np.ndarray:
+    """DC values of the same meaning, nearest to others: moved by whole ranges of values."""
+    values = 2 * min(1023, int(1024 / steps[0, 0] + 0.5)) + 1
+    out: np.ndarray = dc - values * np.rint((dc - near) / values)
+    return out
+
+
 def reconstruct(blocks: np.ndarray, full_resolution: bool) -> np.ndarray:
     """Quantized values to where in their step they are taken to lie: AC 1/16 nearer to zero."""
     shrink = np.full((8, 8), 1 / 16 if full_resolution else 0)
@@ -261,13 +276,16 @@ def decrypt(data: bytes, secret: bytes) -> np.ndarray:
     keys = image_keys(secret, head.nonce)
     h_max, v_max = np.max(picture.sampling, axis=0)
     planes = []
-    for label, blocks, table, (h, v) in zip(
-        COMPONENTS, picture.blocks, picture.steps, picture.sampling, strict=False
+    for label, blocks, table, level, (h, v) in zip(
+        COMPONENTS, picture.blocks, picture.steps, head.levels, picture.sampling, strict=False
     ):
         rows, columns = blocks.shape[:2]
         full = (h, v) == (h_max, v_max)
-        cipher = (reconstruct(blocks, full) * table).reshape(-1, 8, 8)
         key = keys(component_label(label, head.bank, blocks))
+        cipher = (reconstruct(blocks, full) * table).reshape(-1, 8, 8)
+        shifts = level_shifts(table, level, rows * columns, key, head.bank)
+        dc = blocks[:, :, 0, 0].ravel() + shifts
+        cipher[:, 0, 0] = wrapped(dc, 0, table) * table[0, 0]
         samples = np.rint(decrypt_blocks(cipher, key, head.bank))
         plane = samples.reshape(rows, columns, 8, 8).swapaxes(1, 2)
         plane = plane.reshape(rows * 8, columns * 8)
@@ -282,15 +300,25 @@ def decrypt(data: bytes, secret: bytes) -> np.ndarray:
 
 
 def encrypt(image: np.ndarray, data: bytes, secret: bytes) -> list[np.ndarray]:
-    """Return the coefficients that a file made from `image` should hold, before quantization.
+    """Return the coefficients that a file made from `image` should hold, before quantization and
+    before DC values are wrapped.
 
-    The file gives nonce, bank and sampling; (n, 8, 8) of each component, in raster order.
+    The file gives nonce, bank, level shifts and sampling; (n, 8, 8) of each component, in raster
+    order.
     """
     head, picture = read_header(data)[0], read_picture(data)
     keys = image_keys(secret, head.nonce)
-    return [
-        encrypt_blocks(blocks, keys(component_label(label, head.bank, found)), head.bank)
-        for label, blocks, found in zip(
-            COMPONENTS, component_blocks(image, picture.sampling), picture.blocks, strict=False
-        )
-    ]
+    out = []
+    for label, blocks, found, table, level in zip(
+        COMPONENTS,
+        component_blocks(image, picture.sampling),
+        picture.blocks,
+        picture.steps,
+        head.levels,
+        strict=False,
+    ):
+        key = keys(component_label(label, head.bank, found))
+        exact = encrypt_blocks(blocks, key, head.bank)
+        exact[:, 0, 0] -= level_shifts(table, level, len(blocks), key, head.bank) * table[0, 0]
+        out.append(exact)
+    return out

@@ -137,7 +137,13 @@ def test_what_is_no_picture(image, error, message):
         ({"qtables": [[256] * 64]}, "a quantization table has 64 steps of 1 to 255"),
         ({"subsampling": "4:2:1"}, "unknown subsampling '4:2:1', expected one of 4:4:4, 4:2:2"),
         ({"subsampling": ""}, "unknown subsampling ''"),
-        ({"effort": "best of all"}, "unknown effort 'best of all', expected one of fast, default"),
+        (
+            {"effort": "best of all"},
+            "unknown effort 'best of all', expected one of fast, default, best",
+        ),
+        ({"trellis_lambda": 0.1}, "trellis_lambda goes with effort \"best\", not with 'default'"),
+        ({"effort": "best", "trellis_lambda": 1.5}, "trellis_lambda 1.5, expected 0 to 1"),
+        ({"qtables": "steep"}, "unknown qtables 'steep', expected one of annex-k, flat"),
         ({"restart_interval": -1}, "restart_interval -1, expected 0 to 65535"),
         ({"restart_interval": 65536}, "restart_interval 65536, expected 0 to 65535"),
         ({"dpi": (0, 300)}, "dpi must be two positive numbers"),
@@ -158,6 +164,7 @@ def test_bad_settings(settings, message):
             {"key_mode": "random"},
             "unknown key mode 'random', expected one of nonce, content, fixed",
         ),
+        ({"dc": "plain"}, "unknown dc 'plain', expected one of permuted, residual"),
         ({"nonce": b"short"}, "nonce must be exactly 16 bytes"),
         ({"nonce": bytes(17)}, "nonce must be exactly 16 bytes"),
         ({"nonce": NONCE, "key_mode": "content"}, 'a nonce goes with key_mode "nonce"'),
@@ -271,8 +278,10 @@ def test_the_header_is_small():
 
 @pytest.mark.parametrize("subsampling", SAMPLINGS)
 @pytest.mark.parametrize("bank", ["givens128", "authors16", "signs256"])
-def test_inspect(bank, subsampling):
-    info = inspect(encrypt(IMAGE, KEY, bank=bank, nonce=NONCE, subsampling=subsampling))
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+def test_inspect(bank, dc, subsampling):
+    info = inspect(encrypt(IMAGE, KEY, bank=bank, dc=dc, nonce=NONCE, subsampling=subsampling))
+    assert info.dc == dc
     assert (info.scheme, info.bank, info.key_mode) == ("lu2022", bank, "nonce")
     assert (info.width, info.height) == (123, 65)
     assert (info.key_id, info.nonce, info.salt) == (KEY.id, NONCE, None)
@@ -384,7 +393,8 @@ def test_a_bad_picture_leaves_the_old_file(tmp_path):
     ("settings", "message"),
     [
         ({"restart_marker_blocks": 1, "restart_marker_rows": 1}, "exclude each other"),
-        ({"bank": "signs256"}, "bank, key_mode and nonce need a key"),
+        ({"bank": "signs256"}, "bank, dc, key_mode and nonce need a key"),
+        ({"dc": "residual"}, "need a key"),
         ({"key_mode": "content"}, "need a key"),
         ({"nonce": NONCE}, "need a key"),
         ({"subsampling": 3}, "subsampling 3, expected 0 to 2"),

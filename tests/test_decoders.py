@@ -26,6 +26,8 @@ SETTINGS = {
     "quality 1": {"quality": 1},
     "authors16": {"bank": "authors16", "quality": 90},
     "signs256": {"bank": "signs256", "effort": "fast"},
+    "best": {"effort": "best"},
+    "residuals": {"dc": "residual", "effort": "best", "quality": 98},
     "restarts": {"restart_interval": 5, "quality": 95},
     "metadata": {"exif": bytes(80_000), "comment": b"hi"},
 }

@@ -12,6 +12,7 @@ import pytest
 from checks import KEY, NONCE, SAMPLINGS, photo
 from jpegcrypt import MalformedJpeg, _core, decode, decrypt, encode, encrypt
 from jpegcrypt.cipher.bank import BANKS
+from jpegcrypt.encoder import EFFORTS
 
 IMAGE = photo("coffee.png")[40:141, 60:213]
 
@@ -25,11 +26,13 @@ image = ((x * y // 3 + 40 * c) % 256).astype(np.uint8)
 key, digest = Key(bytes(range(32))), hashlib.sha256()
 for bank in ("givens128", "authors16", "signs256"):
     for subsampling in ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1"):
-        for effort in ("fast", "default"):
+        for effort in ("fast", "default", "best"):
             for quality in (40, 100):
                 kind = dict(subsampling=subsampling, effort=effort, quality=quality)
-                data = encrypt(image, key, bank=bank, nonce=bytes(16), **kind)
-                digest.update(data + encode(image, **kind) + decrypt(data, key).tobytes())
+                digest.update(encode(image, **kind))
+                for dc in ("permuted", "residual"):
+                    data = encrypt(image, key, bank=bank, dc=dc, nonce=bytes(16), **kind)
+                    digest.update(data + decrypt(data, key).tobytes())
 print(digest.hexdigest())
 """
 
@@ -48,7 +51,7 @@ def run(**environment: str) -> str:
 def settings():
     for bank in BANKS:
         for subsampling in SAMPLINGS:
-            for effort in ("fast", "default"):
+            for effort in EFFORTS:
                 yield {"bank": bank, "subsampling": subsampling, "effort": effort}
 
 
@@ -81,16 +84,19 @@ def test_threads():
 
 
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4", "4:1:1"])
-@pytest.mark.parametrize("effort", ["fast", "default"])
+@pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("restart_interval", [0, 1, 7, 1000])
 def test_threads_in_a_picture(subsampling, effort, restart_interval):
     """Rows shared out to any number of threads, with odd edges and restarts at any place."""
     image = photo("coffee.png")[:203, :301]
     kind = {"subsampling": subsampling, "effort": effort, "restart_interval": restart_interval}
     alone = encrypt(image, KEY, nonce=NONCE, **kind)
+    residual = encrypt(image, KEY, nonce=NONCE, dc="residual", **kind)
     plain = encode(image, **kind)
     for threads in (2, 3, 5, 64):
         assert encrypt(image, KEY, nonce=NONCE, threads=threads, **kind) == alone
+        again = encrypt(image, KEY, nonce=NONCE, threads=threads, dc="residual", **kind)
+        assert again == residual
         assert encode(image, threads=threads, **kind) == plain
     for threads in (2, 64):
         assert np.array_equal(decrypt(alone, KEY, threads=threads), decrypt(alone, KEY))

@@ -10,7 +10,7 @@ import pytest
 from jpegcrypt import Key, decrypt, open_encrypted
 from jpegcrypt.cipher.bank import BANKS, fixed_point
 from jpegcrypt.cipher.plan import RECORD_SIZE, component_plan
-from jpegcrypt.header import FORMAT_VERSION, KEY_MODES, SEGMENT_MARKER, Header
+from jpegcrypt.header import DC_MODES, FORMAT_VERSION, KEY_MODES, SEGMENT_MARKER, Header
 
 example = pytest.importorskip(
     "format_example", reason="jpeglib is not installed; the dev extra has it"
@@ -74,6 +74,8 @@ def test_ids() -> None:
         assert re.search(rf"bank: .*\b{number} `{name}`", TEXT)
     for name, number in KEY_MODES.items():
         assert re.search(rf"key mode: .*\b{number} {name}\b", TEXT)
+    for name, number in DC_MODES.items():
+        assert re.search(rf"DC mode: .*\b{number} {name}\b", TEXT)
     assert f"format version: {FORMAT_VERSION} " in TEXT
     assert f"(marker FF {SEGMENT_MARKER:02X})" in TEXT
     assert f"n records of {RECORD_SIZE} bytes" in TEXT
@@ -83,8 +85,9 @@ def test_header_offsets() -> None:
     table = re.findall(r"^\| (\d+) \| (\d+) \| (\w+)", TEXT, re.M)
     offsets = {name: (int(offset), int(size)) for offset, size, name in table}
     fields = {"nonce": bytes(range(16)), "tag": bytes(range(16, 32)), "salt": bytes(range(32, 48))}
-    packed = Header(1, 2, 0, key_id=bytes(range(48, 56)), **fields).pack()
-    for name, content in {**fields, "key": bytes(range(48, 56)), "bank": b"\2"}.items():
+    packed = Header(1, 2, 0, 7, b"abc", key_id=bytes(range(48, 56)), **fields).pack()
+    fields |= {"key": bytes(range(48, 56)), "bank": b"\2", "DC": b"\7", "level": b"abc"}
+    for name, content in fields.items():
         offset, size = offsets[name]
         assert packed[offset : offset + size] == content
 

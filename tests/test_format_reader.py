@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 import jpegcrypt
 from jpegcrypt import Key, Metadata, decrypt, encrypt
+from jpegcrypt.encoder import Effort
 
 reader = pytest.importorskip(
     "format_reader", reason="jpeglib is not installed; the dev extra has it"
@@ -53,6 +55,18 @@ def test_pixels_are_equal(subsampling: str, size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(pixels, decrypt(data, KEY))
 
 
+@pytest.mark.parametrize("subsampling", SAMPLINGS)
+@pytest.mark.parametrize("effort", ["fast", "best"])
+@pytest.mark.parametrize("quality", [1, 75, 100])
+def test_dc_residuals(subsampling: str, effort: Effort, quality: int) -> None:
+    image = picture(37, 51)
+    data = encrypt(
+        image, KEY, dc="residual", quality=quality, subsampling=subsampling, effort=effort
+    )
+    pixels, _ = reader.decrypt(data, SECRET)
+    np.testing.assert_array_equal(pixels, decrypt(data, KEY))
+
+
 @pytest.mark.parametrize("bank", ["givens128", "authors16", "signs256"])
 @pytest.mark.parametrize("quality", [1, 50, 100])
 def test_banks_and_qualities(bank: str, quality: int) -> None:
@@ -71,8 +85,9 @@ def test_banks_and_qualities(bank: str, quality: int) -> None:
     ],
     ids=["gray", "white", "black", "checker"],
 )
-def test_gray_and_saturated(image: np.ndarray) -> None:
-    data = encrypt(image, KEY, quality=100)
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+def test_gray_and_saturated(image: np.ndarray, dc: Literal["permuted", "residual"]) -> None:
+    data = encrypt(image, KEY, quality=100, dc=dc)
     pixels, _ = reader.decrypt(data, SECRET)
     np.testing.assert_array_equal(pixels, decrypt(data, KEY))
 
@@ -88,8 +103,10 @@ def test_the_way_in(subsampling: str, h: int, v: int) -> None:
     header, _ = reader.read_header(data)
     keys, bank = reader.image_keys(SECRET, header.nonce), reader.fixed_point(1)
     file = reader.read_picture(data)
-    for label, plane, steps, found in zip(
-        ("Y", "Cb", "Cr"), reader.from_rgb(image, h, v), file.steps, file.blocks, strict=True
+    planes = reader.from_rgb(image, h, v)
+    assert list(header.levels) == [int(np.mean(plane) + 0.5) for plane in planes]
+    for label, level, plane, steps, found in zip(
+        ("Y", "Cb", "Cr"), header.levels, planes, file.steps, file.blocks, strict=True
     ):
         rows, columns = found.shape[:2]
         assert plane.shape == (8 * rows, 8 * columns)
@@ -98,6 +115,7 @@ def test_the_way_in(subsampling: str, h: int, v: int) -> None:
         )
         plain = plane.reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 8, 8)
         cipher = reader.forward_blocks(plain[permutation], steps.astype(int), records, bank)
+        cipher[:, 0, 0] = reader.encrypt_dc(cipher[:, 0, 0], int(steps[0, 0]), level, records, bank)
         np.testing.assert_array_equal(cipher, found.reshape(-1, 8, 8))
 
 

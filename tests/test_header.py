@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jpegcrypt.errors import MalformedJpeg, UnsupportedJpeg
-from jpegcrypt.header import FORMAT_VERSION, KEY_MODES, SEGMENT_MARKER, Header, is_header
+from jpegcrypt.header import DC_MODES, FORMAT_VERSION, KEY_MODES, SEGMENT_MARKER, Header, is_header
 
 KEY_ID = bytes(range(0x10, 0x18))
 NONCE = bytes(range(0x20, 0x30))
 TAG = bytes(range(0x30, 0x40))
 SALT = bytes(range(0x40, 0x50))
-PLAIN = Header(scheme=1, bank=3, key_mode=2, key_id=KEY_ID, nonce=NONCE, tag=TAG)
+LEVELS = bytes(range(0x50, 0x53))
+PLAIN = Header(
+    scheme=1, bank=3, key_mode=2, dc=1, levels=LEVELS, key_id=KEY_ID, nonce=NONCE, tag=TAG
+)
 SALTED = replace(PLAIN, salt=SALT)
 
 headers = st.builds(
@@ -21,6 +24,8 @@ headers = st.builds(
     scheme=st.integers(0, 255),
     bank=st.integers(0, 255),
     key_mode=st.integers(0, 255),
+    dc=st.integers(0, 255),
+    levels=st.binary(min_size=3, max_size=3),
     key_id=st.binary(min_size=8, max_size=8),
     nonce=st.binary(min_size=16, max_size=16),
     tag=st.binary(min_size=16, max_size=16),
@@ -29,20 +34,22 @@ headers = st.builds(
 
 
 def test_layout():
-    assert PLAIN.pack() == b"jpegcrypt\0" + bytes((1, 1, 3, 2, 0)) + KEY_ID + NONCE + TAG
-    assert SALTED.pack() == b"jpegcrypt\0" + bytes((1, 1, 3, 2, 1)) + KEY_ID + NONCE + TAG + SALT
+    start = b"jpegcrypt\0" + bytes((1, 1, 3, 2, 1)) + LEVELS
+    assert PLAIN.pack() == start + b"\0" + KEY_ID + NONCE + TAG
+    assert SALTED.pack() == start + b"\1" + KEY_ID + NONCE + TAG + SALT
 
 
 def test_constants():
     assert SEGMENT_MARKER == 0xEB
     assert FORMAT_VERSION == 1
     assert KEY_MODES == {"nonce": 0, "content": 1, "fixed": 2}
+    assert DC_MODES == {"permuted": 0, "residual": 1}
 
 
 def test_sizes():
     """With marker and length the segment stays under 64 bytes; a salt adds its 16."""
-    assert len(PLAIN.pack()) + 4 == 59
-    assert len(SALTED.pack()) == 71
+    assert len(PLAIN.pack()) + 4 == 63
+    assert len(SALTED.pack()) == 75
 
 
 @given(headers)
@@ -54,7 +61,7 @@ def test_round_trip(header):
 @given(headers)
 def test_authenticated_zeroes_the_tag_alone(header):
     packed = header.pack()
-    assert header.authenticated() == packed[:39] + bytes(16) + packed[55:]
+    assert header.authenticated() == packed[:43] + bytes(16) + packed[59:]
 
 
 def test_authenticated_covers_every_other_field():
@@ -62,12 +69,14 @@ def test_authenticated_covers_every_other_field():
         replace(SALTED, scheme=2),
         replace(SALTED, bank=1),
         replace(SALTED, key_mode=0),
+        replace(SALTED, dc=0),
+        *(replace(SALTED, levels=LEVELS[:i] + b"\0" + LEVELS[i + 1 :]) for i in range(3)),
         replace(SALTED, key_id=bytes(8)),
         replace(SALTED, nonce=bytes(16)),
         replace(SALTED, salt=bytes(16)),
         replace(SALTED, salt=None),
     ]
-    assert len({header.authenticated() for header in [SALTED, *others]}) == 8
+    assert len({header.authenticated() for header in [SALTED, *others]}) == 12
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,9 @@ def test_authenticated_covers_every_other_field():
         ("scheme", -1),
         ("bank", 256),
         ("key_mode", 256),
+        ("dc", -1),
+        ("levels", bytes(2)),
+        ("levels", bytes(4)),
         ("key_id", bytes(7)),
         ("key_id", bytes(9)),
         ("nonce", bytes(15)),
@@ -116,12 +128,12 @@ def test_every_wrong_length(header):
 
 
 def test_a_salt_must_be_announced():
-    with pytest.raises(MalformedJpeg, match="71 bytes, expected 55"):
+    with pytest.raises(MalformedJpeg, match="75 bytes, expected 59"):
         Header.unpack(PLAIN.pack() + SALT)
 
 
 @pytest.mark.parametrize("version", [0, 2, 255])
-@pytest.mark.parametrize("length", [11, 55, 60])
+@pytest.mark.parametrize("length", [11, 59, 64])
 def test_another_version_is_named_before_all_else(version, length):
     payload = (b"jpegcrypt\0" + bytes((version,))).ljust(length, b"\xff")
     assert is_header(payload)
@@ -134,7 +146,7 @@ def test_another_version_is_named_before_all_else(version, length):
 @pytest.mark.parametrize("header", [PLAIN, SALTED])
 def test_unknown_flags(header, flags):
     packed = bytearray(header.pack())
-    packed[14] = flags
+    packed[18] = flags
     with pytest.raises(MalformedJpeg, match=f"unknown flags 0x{flags:02x} at byte 6"):
         Header.unpack(bytes(packed), offset=6)
 
@@ -142,9 +154,9 @@ def test_unknown_flags(header, flags):
 @pytest.mark.parametrize("mode", [3, 255])
 def test_unknown_ids_are_left_to_whoever_looks_them_up(mode):
     packed = bytearray(PLAIN.pack())
-    packed[11:14] = 200, 201, mode
+    packed[11:15] = 200, 201, mode, 202
     header = Header.unpack(bytes(packed))
-    assert (header.scheme, header.bank, header.key_mode) == (200, 201, mode)
+    assert (header.scheme, header.bank, header.key_mode, header.dc) == (200, 201, mode, 202)
 
 
 @given(st.binary(max_size=80))

@@ -81,8 +81,8 @@ def test_what_pillow_takes_by_default_is_taken():
         ({"key": KEY, "quality": "keep"}, TypeError, "quality 'keep', expected an integer"),
         (
             {"key": KEY, "qtables": "web_low"},
-            TypeError,
-            "qtables 'web_low', expected 1 to 3 tables",
+            ValueError,
+            "unknown qtables 'web_low', expected one of annex-k, flat, or tables",
         ),
         ({"key": KEY, "qualty": 90}, TypeError, "'qualty'"),
         ({"key": KEY, "quality": 101}, ValueError, "quality"),

@@ -43,7 +43,9 @@ def cipher_files(subsampling: str) -> list[bytes]:
         kind: dict[str, Any] = {"subsampling": subsampling}
         if subsampling == "gray":
             image, kind = image[:, :, 1], {}
-        files.append(encrypt(image, KEY, nonce=NONCE, bank=bank, effort="fast", **kind, **METADATA))
+        for dc in ("permuted", "residual"):
+            kind |= {"bank": bank, "dc": dc, "effort": "fast"}
+            files.append(encrypt(image, KEY, nonce=NONCE, **kind, **METADATA))
     return files
 
 

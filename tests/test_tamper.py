@@ -35,6 +35,7 @@ SALTED = Key(bytes(range(32)), salt=bytes(range(16)))
 FILES = {
     "4:2:0": (encrypt(IMAGE, KEY, nonce=NONCE, quality=60), KEY),
     "gray": (encrypt(IMAGE[:, :, 1], KEY, nonce=NONCE, effort="fast"), KEY),
+    "residuals": (encrypt(IMAGE[:, :, 1], KEY, nonce=NONCE, effort="best", dc="residual"), KEY),
     "salt, metadata, restarts": (
         encrypt(
             IMAGE[:, :16],
@@ -72,9 +73,9 @@ def regions(data: bytes) -> dict[int, str]:
             fields = {
                 "magic": range(10),
                 "version": range(10, 11),
-                "header": range(11, 55),
-                "flags": range(14, 15),
-                "salt": range(55, 71),
+                "header": range(11, 59),
+                "flags": range(18, 19),
+                "salt": range(59, 75),
             }
         elif s.marker == APP11:
             fields = {"metadata": range(len(payload))}

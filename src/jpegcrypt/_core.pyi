@@ -43,6 +43,7 @@ class Buffer(typing_extensions.Buffer):
     def __len__(self) -> int: ...
 
 class Planes:
+    means: tuple[int, ...]
     def __new__(cls, frame: Frame) -> Self: ...
 
 class EntropyData:
@@ -53,14 +54,17 @@ class EntropyData:
     def size(self) -> int: ...
 
 def shuffle(permutation: npt.NDArray[np.uint32], i: int, draws: npt.NDArray[np.uint8]) -> int: ...
+def image_to_planes(image: npt.NDArray[np.uint8], frame: Frame, *, threads: int = 1) -> Planes: ...
 def encode_scan(
-    image: npt.NDArray[np.uint8],
-    frame: Frame,
+    planes: Planes,
     quantizers: Sequence[Quantizer],
     bank: TransformBank,
     *,
     plan: Sequence[_ComponentPlan] | None = None,
+    levels: Sequence[int] | None = None,
+    dc_residuals: bool = False,
     tables: Sequence[_HuffmanTable] | None = None,
+    trellis_lambda: float = 0.0,
     restart_interval: int = 0,
     message_start: bytes | None = None,
     threads: int = 1,
@@ -86,6 +90,7 @@ def decode_to_planes(
     restart_interval: int = 0,
     bank: TransformBank | None = None,
     plan: Sequence[_ComponentPlan] | None = None,
+    levels: Sequence[int] | None = None,
     message_start: bytes | None = None,
     threads: int = 1,
 ) -> tuple[Planes, Buffer | None]: ...
@@ -96,6 +101,8 @@ def coefficients_to_planes(
     *,
     bank: TransformBank | None = None,
     plan: Sequence[_ComponentPlan] | None = None,
+    levels: Sequence[int] | None = None,
+    dc_residuals: bool = False,
     message_start: bytes | None = None,
 ) -> tuple[Planes, Buffer | None]: ...
 def planes_to_image(

@@ -54,9 +54,14 @@ cdef extern from "native/jpegcrypt.h" nogil:
         const uint8_t *forward_order
     const jc_kernels *jc_dispatch(const char *)
     jc_status jc_image_to_planes(const jc_kernels *, const jc_frame *, const uint8_t *, ptrdiff_t,
-                                 uint32_t, uint32_t, uint8_t **)
+                                 uint32_t, uint32_t, uint8_t **, uint64_t *)
     jc_status jc_planes_to_image(const jc_kernels *, const jc_frame *, int, const uint8_t **,
                                  uint32_t, uint32_t, uint8_t *)
+
+    jc_status jc_dc_to_residuals(const jc_frame *, int, const uint8_t *, const jc_quantizer *, int,
+                                 const jc_bank *, const jc_plan *, int16_t *)
+    jc_status jc_dc_from_residuals(const jc_frame *, int, const int16_t *, const jc_quantizer *, int,
+                                   const jc_bank *, const jc_plan *, int16_t *)
 
     ctypedef struct jc_huffman_table:
         uint8_t bits[17]
@@ -69,12 +74,16 @@ cdef extern from "native/jpegcrypt.h" nogil:
         const jc_quantizer *quantizer[3]
         jc_plan plan[3]
         uint8_t *plane[3]
+        int level[3]
+        int16_t *dc[3]
         uint32_t restart_interval
         int optimize, want_message
+        uint32_t trellis
         jc_huffman_table tables[4]
     ctypedef struct jc_slice:
         uint32_t first_row, last_row
         jc_buffer tokens, restarts, bits, pieces, message
+    void jc_encode_rates(jc_encoder *)
     jc_status jc_encode_blocks(const jc_encoder *, jc_slice *)
     int jc_encode_tables(jc_encoder *, jc_slice *, int)
     jc_status jc_encode_bits(const jc_encoder *, jc_slice *)
@@ -106,6 +115,8 @@ cdef extern from "native/jpegcrypt.h" nogil:
         const jc_bank *bank
         const jc_quantizer *quantizer[3]
         jc_plan plan[3]
+        int level[3]
+        const int16_t *dc[3]
         uint8_t *planes[3]
         jc_buffer *message
     ctypedef struct jc_walk:
@@ -341,9 +352,16 @@ cdef class Buffer:
 
 
 cdef class Planes:
-    """Samples of all components as tiles, between entropy coding and color."""
+    """Samples of all components as tiles, between entropy coding and color.
+
+    Attributes
+    ----------
+    means : tuple of int
+        Of `image_to_planes`: the rounded mean of the samples of each component.
+    """
 
     cdef Frame frame
+    cdef readonly tuple means
     cdef jc_buffer memory
     cdef uint8_t *plane[3]
 
@@ -362,8 +380,12 @@ cdef class Planes:
         for i in range(1, frame.c.n_components):
             self.plane[i] = self.plane[i - 1] + jc_component_blocks(&frame.c, i - 1) * JC_BLOCK
 
-    def __dealloc__(self):
+    cdef give_back(self):
+        """Hand the memory on to what comes next."""
         keep_spare(&self.memory)
+
+    def __dealloc__(self):
+        self.give_back()
 
 
 # ---- Plan ----
@@ -407,6 +429,21 @@ cdef int fill_quantizers(const jc_quantizer **out, Frame frame, quantizers) exce
     for i in range(frame.c.n_components):
         quantizer = quantizers[i]
         out[i] = &quantizer.c
+    return 0
+
+
+cdef int fill_levels(int *out, Frame frame, levels) except -1:
+    cdef int i
+    for i in range(3):
+        out[i] = 128
+    if levels is None:
+        return 0
+    if len(levels) < frame.c.n_components:
+        raise ValueError(f"{len(levels)} level shifts for {frame.c.n_components} components")
+    for i in range(frame.c.n_components):
+        if not 0 <= levels[i] <= 255:
+            raise ValueError(f"a level shift of {levels[i]}, expected 0 to 255")
+        out[i] = levels[i]
     return 0
 
 
@@ -467,67 +504,145 @@ cdef int raise_status(jc_status status) except -1:
     return 0
 
 
+cdef each(stage, int n):
+    """Call `stage` with 0 to n - 1, in as many threads."""
+    if n == 1:
+        stage(0)
+        return
+    with ThreadPoolExecutor(n) as pool:
+        list(pool.map(stage, range(n)))
+
+
+def image_to_planes(const uint8_t[:, :, :] image, Frame frame not None, *, int threads=1):
+    """Convert to Y, Cb, Cr and subsample; a gray image stays as it is.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, components)
+        Pixels of a row must be contiguous; rows may be strided.
+    threads : int
+        At most one a row of MCUs is used. The result does not depend on it.
+
+    Returns
+    -------
+    Planes
+    """
+    if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
+            or image.shape[2] != frame.c.n_components):
+        raise ValueError(f"an image of {(image.shape[0], image.shape[1], image.shape[2])} for a "
+                         f"frame of {(frame.height, frame.width, frame.n_components)}")
+    if (image.strides[1] != frame.c.n_components
+            or (image.shape[2] > 1 and image.strides[2] != 1)):  # NumPy leaves it open for one
+        raise ValueError("the pixels of a row are not contiguous")
+    cdef int n = slice_count(frame, threads), i
+    planes = Planes(frame)
+    parts = [0] * n
+
+    def convert(i):
+        parts[i] = fill_planes(planes, image, <uint32_t> i, <uint32_t> n)
+
+    check_encoder_frame(frame)
+    each(convert, n)
+    counts = [JC_BLOCK * jc_component_blocks(&frame.c, i) for i in range(frame.c.n_components)]
+    planes.means = tuple((sum(sums) + count // 2) // count
+                         for sums, count in zip(zip(*parts), counts))
+    return planes
+
+
+cdef int slice_count(Frame frame, int threads) except -1:
+    if threads < 1:
+        raise ValueError(f"{threads} threads, expected at least 1")
+    return <int> min(<uint32_t> min(threads, MAX_THREADS), frame.c.mcus_h)
+
+
+cdef uint32_t slice_row(Frame frame, uint32_t i, uint32_t n):
+    """Row of MCUs at which slice i of n starts."""
+    return <uint32_t> (<uint64_t> frame.c.mcus_h * i // n)
+
+
+cdef fill_planes(Planes planes, const uint8_t[:, :, :] image, uint32_t i, uint32_t n):
+    """Convert slice i of n; returns the sum of the samples of each component."""
+    cdef jc_status status
+    cdef uint64_t sums[3]
+    cdef uint32_t first = slice_row(planes.frame, i, n), last = slice_row(planes.frame, i + 1, n)
+    memset(sums, 0, sizeof(sums))
+    with nogil:
+        status = jc_image_to_planes(kernels, &planes.frame.c, &image[0, 0, 0], image.strides[0],
+                                    first, last, planes.plane, sums)
+    raise_status(status)
+    return [sums[k] for k in range(planes.frame.c.n_components)]
+
+
+cdef int check_encoder_frame(Frame frame) except -1:
+    cdef int blocks = 0, i
+    for i in range(frame.c.n_components):
+        blocks += frame.c.component[i].h * frame.c.component[i].v
+        if i and (frame.c.component[i].h != 1 or frame.c.component[i].v != 1):
+            blocks = 99
+    if blocks > JC_MAX_MCU:
+        raise ValueError(f"sampling {frame.sampling}: the encoder takes chroma of (1, 1), and "
+                         f"at most {JC_MAX_MCU} blocks in an MCU")
+    return 0
+
+
 cdef class ScanEncoder:
     """The stages of `encode_scan`, each of which may run in several threads at once."""
 
     cdef jc_encoder c
     cdef jc_slice *slices
     cdef readonly int n
-    cdef const uint8_t[:, :, :] image
-    cdef Frame frame
     cdef Planes planes
     cdef Buffer message
     cdef object keep
+    cdef jc_buffer dc[3]
 
-    def __cinit__(self, const uint8_t[:, :, :] image, Frame frame, quantizers, TransformBank bank,
-                  plan, tables, uint32_t restart_interval, message_start, int threads):
+    def __cinit__(self, Planes planes, quantizers, TransformBank bank, plan, levels,
+                  bint dc_residuals, tables, double trellis_lambda, uint32_t restart_interval,
+                  message_start, int threads):
         cdef int i, k
-        if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
-                or image.shape[2] != frame.c.n_components):
-            raise ValueError(f"an image of {(image.shape[0], image.shape[1], image.shape[2])} for a "
-                             f"frame of {(frame.height, frame.width, frame.n_components)}")
-        cdef int blocks = 0
-        for i in range(frame.c.n_components):
-            blocks += frame.c.component[i].h * frame.c.component[i].v
-            if i and (frame.c.component[i].h != 1 or frame.c.component[i].v != 1):
-                blocks = 99
-        if blocks > JC_MAX_MCU:
-            raise ValueError(f"sampling {frame.sampling}: the encoder takes chroma of (1, 1), and "
-                             f"at most {JC_MAX_MCU} blocks in an MCU")
-        if (image.strides[1] != frame.c.n_components
-                or (image.shape[2] > 1 and image.strides[2] != 1)):  # NumPy leaves it open for one
-            raise ValueError("the pixels of a row are not contiguous")
-        if threads < 1:
-            raise ValueError(f"{threads} threads, expected at least 1")
-        self.image, self.frame, self.planes = image, frame, Planes(frame)
+        cdef Frame frame = planes.frame
+        check_encoder_frame(frame)
+        if planes.memory.data is NULL:
+            raise ValueError("planes that were encoded before")
+        if plan is None and (levels is not None or dc_residuals):
+            raise ValueError("level shifts and DC residuals go with a plan")
+        if not 0 <= trellis_lambda <= 1:
+            raise ValueError(f"trellis_lambda {trellis_lambda}, expected 0 to 1")
+        if trellis_lambda and tables is not None:
+            raise ValueError("a trellis makes its own Huffman tables")
+        self.planes = planes
         self.keep = [quantizers, bank]
         self.c.kernels = kernels
         self.c.frame = &frame.c
         self.c.bank = &bank.c
         self.c.restart_interval = restart_interval
         self.c.optimize = tables is None
+        self.c.trellis = <uint32_t> (trellis_lambda * 65536)
         self.c.want_message = message_start is not None
         fill_quantizers(self.c.quantizer, frame, quantizers)
         for i in range(frame.c.n_components):
-            self.c.plane[i] = self.planes.plane[i]
+            self.c.plane[i] = planes.plane[i]
             for k in range(64):
                 if self.c.quantizer[i].natural[k] > 255:
                     raise ValueError(f"a quantization step of {self.c.quantizer[i].natural[k]}: "
                                      "baseline JPEG has 1 to 255")
         fill_plan(self.c.plan, frame, plan, self.keep)
+        fill_levels(self.c.level, frame, levels)
+        if dc_residuals:
+            self.make_residuals()
         if tables is not None:
             k = 2 if frame.c.n_components == 1 else 4
             if len(tables) != k:
                 raise ValueError(f"{len(tables)} Huffman tables, expected {k}")
             for i in range(k):
                 fill_table(&self.c.tables[i], tables[i][0], tables[i][1])
-        self.n = <int> min(<uint32_t> min(threads, MAX_THREADS), frame.c.mcus_h)
+        self.n = slice_count(frame, threads)
         self.slices = <jc_slice *> calloc(<size_t> self.n, sizeof(jc_slice))
         if self.slices is NULL:
             raise MemoryError
         for i in range(self.n):
-            self.slices[i].first_row = <uint32_t> (<uint64_t> frame.c.mcus_h * i // self.n)
-            self.slices[i].last_row = <uint32_t> (<uint64_t> frame.c.mcus_h * (i + 1) // self.n)
+            self.slices[i].first_row = slice_row(frame, <uint32_t> i, <uint32_t> self.n)
+            self.slices[i].last_row = slice_row(frame, <uint32_t> i + 1, <uint32_t> self.n)
             take_spare(&self.slices[i].tokens if self.c.optimize else &self.slices[i].bits, 0)
             if i:
                 take_spare(&self.slices[i].message, 0)
@@ -536,13 +651,20 @@ cdef class ScanEncoder:
             self.slices[0].message = self.message.c
             memset(&self.message.c, 0, sizeof(jc_buffer))
 
-    def color(self, int i):
+    cdef make_residuals(self):
         cdef jc_status status
-        cdef jc_slice *s = &self.slices[i]
-        with nogil:
-            status = jc_image_to_planes(kernels, &self.frame.c, &self.image[0, 0, 0],
-                                        self.image.strides[0], s.first_row, s.last_row, self.c.plane)
-        raise_status(status)
+        cdef int i
+        cdef size_t size
+        for i in range(self.c.frame.n_components):
+            size = jc_component_blocks(self.c.frame, i) * sizeof(int16_t)
+            take_spare(&self.dc[i], size)
+            raise_status(jc_reserve(&self.dc[i], size))
+            self.c.dc[i] = <int16_t *> self.dc[i].data
+            with nogil:
+                status = jc_dc_to_residuals(self.c.frame, i, self.c.plane[i], self.c.quantizer[i],
+                                            self.c.level[i], self.c.bank, &self.c.plan[i],
+                                            self.c.dc[i])
+            raise_status(status)
 
     def blocks(self, int i):
         cdef jc_status status
@@ -566,19 +688,14 @@ cdef class ScanEncoder:
         """All stages up to the bits of the slices."""
         if not self.c.optimize:
             self.make_tables()
-        self.each(self.color)
-        self.each(self.blocks)
-        self.planes = None
+        if self.c.trellis:
+            with nogil:
+                jc_encode_rates(&self.c)
+        each(self.blocks, self.n)
+        self.planes.give_back()
         if self.c.optimize:
             self.make_tables()
-            self.each(self.bits)
-
-    cdef each(self, stage):
-        if self.n == 1:
-            stage(0)
-            return
-        with ThreadPoolExecutor(self.n) as pool:
-            list(pool.map(stage, range(self.n)))
+            each(self.bits, self.n)
 
     def join(self):
         cdef Buffer scan = Buffer()
@@ -601,6 +718,8 @@ cdef class ScanEncoder:
 
     def __dealloc__(self):
         cdef int i
+        for i in range(3):
+            keep_spare(&self.dc[i])
         if self.slices is NULL:
             return
         for i in range(self.n):
@@ -611,24 +730,31 @@ cdef class ScanEncoder:
             keep_spare(&self.slices[i].message)
         free(self.slices)
 
-def encode_scan(const uint8_t[:, :, :] image, Frame frame not None, quantizers,
-                TransformBank bank not None, *,
-                plan=None, tables=None, uint32_t restart_interval=0, message_start=None,
-                int threads=1):
-    """Encode a picture into the entropy-coded data of one interleaved baseline scan.
+def encode_scan(Planes planes not None, quantizers, TransformBank bank not None, *,
+                plan=None, levels=None, bint dc_residuals=False, tables=None, double trellis_lambda=0, uint32_t restart_interval=0,
+                message_start=None, int threads=1):
+    """Encode planes into the entropy-coded data of one interleaved baseline scan.
 
     Parameters
     ----------
-    image : uint8 array (height, width, components)
-        Pixels of a row must be contiguous; rows may be strided.
+    planes : Planes
+        Of `image_to_planes`. Used up: their memory serves what comes next.
     quantizers : sequence of Quantizer
         One a component.
     bank : TransformBank
         The DCT alone when there is no plan.
     plan : sequence with .records (uint8 (n, 16)) and .permutation (uint32 (n,)), optional
+    levels : sequence of int, optional
+        Level shifts, one a component, 128 by default; with a plan only.
+    dc_residuals : bool
+        Permute what a prediction leaves of the DC values; with a plan only.
     tables : sequence of (bits, values), optional
         Huffman tables: AC and DC of the first, AC and DC of the second destination. None: tables
         optimal for this picture are made.
+    trellis_lambda : float
+        0 rounds coefficients to the nearest step. More, up to 1, chooses those of least squared
+        error + lambda * bits, with lambda this factor of the mean squared step; goes with tables
+        made for the picture.
     restart_interval : int
         MCUs between restart markers, 0 for none.
     message_start : bytes, optional
@@ -644,9 +770,9 @@ def encode_scan(const uint8_t[:, :, :] image, Frame frame not None, quantizers,
         BITS and HUFFVAL in the order above; two for one component.
     message : Buffer or None
     """
-    cdef ScanEncoder encoder = ScanEncoder(image, frame, quantizers, bank, plan, tables,
-                                           restart_interval, message_start, threads)
-    cdef int n_tables = 2 if frame.c.n_components == 1 else 4, i
+    cdef ScanEncoder encoder = ScanEncoder(planes, quantizers, bank, plan, levels,
+                                           dc_residuals, tables, trellis_lambda, restart_interval, message_start, threads)
+    cdef int n_tables = 2 if planes.frame.c.n_components == 1 else 4, i
     encoder.run()
     scan = encoder.join()
     message = encoder.join_messages() if message_start is not None else None
@@ -809,7 +935,7 @@ def decode_scan(Frame frame not None, EntropyData entropy not None, components, 
 
 
 cdef int fill_decoder(jc_decoder *decoder, Frame frame, quantizers, TransformBank bank, plan,
-                      Planes planes, Buffer message, list keep) except -1:
+                      levels, Planes planes, Buffer message, list keep) except -1:
     cdef int i
     if (bank is None) != (plan is None):
         raise ValueError("a bank goes with a plan")
@@ -820,9 +946,11 @@ cdef int fill_decoder(jc_decoder *decoder, Frame frame, quantizers, TransformBan
     for i in range(3):
         decoder.plan[i].records = NULL
         decoder.plan[i].permutation = NULL
+        decoder.dc[i] = NULL
         decoder.planes[i] = planes.plane[i]
     fill_quantizers(decoder.quantizer, frame, quantizers)
     fill_plan(decoder.plan, frame, plan, keep)
+    fill_levels(decoder.level, frame, levels)
     return 0
 
 
@@ -840,7 +968,7 @@ cdef class PlanesDecoder:
     cdef jc_buffer chunks[3]  # rows of MCUs between the threads
 
     def __cinit__(self, Frame frame, EntropyData entropy, dc, ac, quantizers,
-                  uint32_t restart_interval, TransformBank bank, plan, message_start):
+                  uint32_t restart_interval, TransformBank bank, plan, levels, message_start):
         cdef int i, blocks = 0
         self.frame, self.entropy, self.planes = frame, entropy, Planes(frame)
         self.message = None if message_start is None else Buffer(message_start)
@@ -852,7 +980,8 @@ cdef class PlanesDecoder:
             blocks += frame.c.component[i].h * frame.c.component[i].v
         if blocks > JC_MAX_MCU:
             raise ValueError(f"{blocks} blocks in an MCU, at most {JC_MAX_MCU}")
-        fill_decoder(&self.c, frame, quantizers, bank, plan, self.planes, self.message, self.keep)
+        fill_decoder(&self.c, frame, quantizers, bank, plan, levels, self.planes, self.message,
+                     self.keep)
         jc_walk_start(&self.walk, &self.scan)
 
     cdef check(self, jc_status status):
@@ -902,7 +1031,7 @@ cdef class PlanesDecoder:
 
 
 def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac, quantizers, *,
-                     uint32_t restart_interval=0, TransformBank bank=None, plan=None,
+                     uint32_t restart_interval=0, TransformBank bank=None, plan=None, levels=None,
                      message_start=None, int threads=1):
     """Decode a sequential scan of all components straight into samples.
 
@@ -912,6 +1041,8 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
         One a component.
     bank, plan
         Both or neither; without them the inverse DCT of libjpeg gives what every viewer shows.
+    levels : sequence of int, optional
+        Level shifts that the encoder had.
     threads : int
         Two are used at most.
 
@@ -922,7 +1053,7 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
         What the tag authenticates.
     """
     cdef PlanesDecoder decoder = PlanesDecoder(frame, entropy, dc, ac, quantizers, restart_interval,
-                                               bank, plan, message_start)
+                                               bank, plan, levels, message_start)
     if threads > 1:
         decoder.run_in_two()
     else:
@@ -930,9 +1061,31 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
     return decoder.planes, decoder.message
 
 
+cdef int fill_residuals(jc_decoder *decoder, int16_t **coefficients, list keep) except -1:
+    cdef jc_status status
+    cdef int i
+    cdef size_t size
+    cdef Buffer dc
+    if decoder.bank is NULL:
+        raise ValueError("DC residuals go with a plan")
+    for i in range(decoder.frame.n_components):
+        size = jc_component_blocks(decoder.frame, i) * sizeof(int16_t)
+        dc = Buffer()
+        raise_status(jc_reserve(&dc.c, size))
+        keep.append(dc)
+        decoder.dc[i] = <int16_t *> dc.c.data
+        with nogil:
+            status = jc_dc_from_residuals(decoder.frame, i, coefficients[i], decoder.quantizer[i],
+                                          decoder.level[i], decoder.bank, &decoder.plan[i],
+                                          <int16_t *> decoder.dc[i])
+        raise_status(status)
+    return 0
+
+
 def coefficients_to_planes(Frame frame not None, coefficients, quantizers, *, TransformBank bank=None,
-                           plan=None, message_start=None):
-    """The same from coefficient arrays (rows, columns, 64), for files of several scans."""
+                           plan=None, levels=None, bint dc_residuals=False, message_start=None):
+    """The same from coefficient arrays (rows, columns, 64): for files of several scans, and for DC
+    residuals, whose values are known only when all of them are read."""
     cdef jc_decoder decoder
     cdef int16_t *arrays[3]
     cdef jc_status status
@@ -940,7 +1093,9 @@ def coefficients_to_planes(Frame frame not None, coefficients, quantizers, *, Tr
     cdef Planes planes = Planes(frame)
     cdef Buffer message = None if message_start is None else Buffer(message_start)
     fill_coefficients(arrays, frame, coefficients)
-    fill_decoder(&decoder, frame, quantizers, bank, plan, planes, message, keep)
+    fill_decoder(&decoder, frame, quantizers, bank, plan, levels, planes, message, keep)
+    if dc_residuals:
+        fill_residuals(&decoder, arrays, keep)
     with nogil:
         status = jc_coefficients_to_planes(&decoder, <const int16_t **> arrays)
     if status != JC_OK:
@@ -964,8 +1119,8 @@ def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, 
     if (<uint32_t> image.shape[0] != frame.c.height or <uint32_t> image.shape[1] != frame.c.width
             or image.shape[2] != frame.c.n_components):
         raise ValueError("an image of the wrong shape")
-    if planes.frame is not frame:
-        raise ValueError("planes of another frame")
+    if planes.frame is not frame or planes.memory.data is NULL:
+        raise ValueError("planes of another frame, or encoded before")
     cdef uint32_t height = frame.c.height
     threads = min(threads, height)
     if threads == 1:

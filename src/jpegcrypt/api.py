@@ -43,13 +43,14 @@ from jpegcrypt.errors import (
     UnsupportedJpeg,
     WrongKey,
 )
-from jpegcrypt.header import KEY_MODES, SEGMENT_MARKER, Header, is_header
+from jpegcrypt.header import DC_MODES, KEY_MODES, SEGMENT_MARKER, Header, is_header
 from jpegcrypt.key import NONCE_SIZE, Key
 from jpegcrypt.metadata import Metadata
 from jpegcrypt.schemes import lu2022
 from jpegcrypt.tag import compute_tag, message_start, verify_tag
 
 KeyMode = Literal["nonce", "content", "fixed"]
+DcMode = Literal["permuted", "residual"]
 
 _PLAIN = _core.TransformBank(to_fixed_point(dct_matrix()[None]))
 
@@ -60,11 +61,13 @@ def encrypt(
     *,
     quality: int | None = None,
     subsampling: str = "4:2:0",
-    qtables: QuantizationTables | None = None,
+    qtables: QuantizationTables = "annex-k",
     bank: str = "givens128",
+    dc: DcMode = "permuted",
     key_mode: KeyMode = "nonce",
     nonce: bytes | None = None,
     effort: Effort = "default",
+    trellis_lambda: float | None = None,
     restart_interval: int = 0,
     exif: bytes | None = None,
     xmp: bytes | None = None,
@@ -81,21 +84,31 @@ def encrypt(
         Arrays may be strided.
     key : Key
     quality : int, optional
-        1 to 100 on the scale of the IJG; 75 unless `qtables` are given.
+        1 to 100 on the scale of the IJG, 75 by default; not with own `qtables`.
     subsampling : {"4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1"}
         Of the chroma; without effect on a gray picture.
-    qtables : sequence of 1 to 3 tables, optional
-        64 steps each, 1 to 255, natural order; instead of a quality.
+    qtables : {"annex-k", "flat"} or sequence of 1 to 3 tables
+        Tables that the quality scales: those of T.81 Annex K, or one step for all frequencies,
+        which aims at PSNR instead of what the eye sees. Or own tables instead of a quality: 64
+        steps each, 1 to 255, natural order.
     bank : {"givens128", "authors16", "signs256"}
         The transforms the key chooses from; the last two leave every magnitude in clear.
+    dc : {"permuted", "residual"}
+        Whether the blocks travel with their DC values, as in the paper, or with what a prediction
+        from their neighbors leaves of them: a smaller file that shows the residuals to everyone,
+        without their places. Decryption then takes longer.
     key_mode : {"nonce", "content", "fixed"}
         Where the nonce comes from: fresh randomness; the picture, so that equal pictures give
         equal files; or nowhere. "fixed" is for reproducing papers: one known picture opens all
         others, and it warns.
     nonce : bytes, optional
         16 bytes to use in mode "nonce", never twice with one key.
-    effort : {"fast", "default"}
-        Annex K Huffman tables, or tables made for the picture. Decryption does not ask.
+    effort : {"fast", "default", "best"}
+        Annex K Huffman tables; tables made for the picture; and coefficients chosen for the least
+        error at the file size they take. Decryption does not ask.
+    trellis_lambda : float, optional
+        With effort "best", 0 to 1: how much error a bit may cost, as a factor of the mean squared
+        quantization step.
     restart_interval : int
         MCUs between restart markers, 0 for none.
     exif, xmp, icc_profile, comment, dpi : optional
@@ -125,14 +138,22 @@ def encrypt(
     """
     _check_key(key)
     metadata = _metadata(exif, xmp, icc_profile, comment, dpi)
-    settings = EncoderInput.of(image, quality, subsampling, qtables, effort, restart_interval)
+    settings = EncoderInput.of(
+        image, quality, subsampling, qtables, effort, trellis_lambda, restart_interval
+    )
     if bank not in BANKS:
         raise ValueError(f"unknown bank {bank!r}, expected one of {', '.join(BANKS)}")
+    if dc not in DC_MODES:
+        raise ValueError(f"unknown dc {dc!r}, expected one of {', '.join(DC_MODES)}")
+    threads = in_range("threads", threads, 1, MAX_THREADS)
     nonce = _choose_nonce(key, key_mode, nonce, settings.pixels)
+    planes = _core.image_to_planes(settings.pixels, settings.layout.frame, threads=threads)
     head = Header(
         scheme=lu2022.ID,
         bank=BANKS[bank],
         key_mode=KEY_MODES[key_mode],
+        dc=DC_MODES[dc],
+        levels=bytes((*planes.means, 128, 128)[:3]),
         key_id=key.id,
         nonce=nonce,
         tag=bytes(16),
@@ -141,15 +162,18 @@ def encrypt(
     keys = key.derive(head.nonce)
     sealed = b"" if metadata.is_empty else meta.seal(metadata, keys)
     scan, huffman, message = lu2022.encrypt(
-        settings.pixels,
+        planes,
         keys,
         settings.layout.frame,
         settings.layout.quantizers,
         bank=bank,
+        levels=head.levels,
+        dc_residuals=dc == "residual",
         tables=settings.huffman,
+        trellis_lambda=settings.trellis_lambda,
         restart_interval=settings.restart_interval,
         message_start=message_start(head, settings.layout.identity, sealed),
-        threads=in_range("threads", threads, 1, MAX_THREADS),
+        threads=threads,
     )
     payloads = [head.pack(compute_tag(keys, message)), *meta.to_segments(sealed)]
     return settings.file(
@@ -213,13 +237,16 @@ def open_encrypted(
     in_range("threads", threads, 1, MAX_THREADS)
     jpeg = parse(data, max_pixels=max_pixels)
     head, sealed = find_header(jpeg)
-    if head.key_id != key.id or head.scheme != lu2022.ID or head.bank not in BANKS.values():
+    known = head.bank in BANKS.values() and head.dc in DC_MODES.values()
+    if head.key_id != key.id or head.scheme != lu2022.ID or not known:
         raise _misfit(jpeg, head, sealed, key)
     keys = key.derive(head.nonce)
     planes, message = lu2022.decrypt(
         jpeg,
         keys,
         bank=_name(BANKS, head.bank),
+        levels=head.levels,
+        dc_residuals=head.dc == DC_MODES["residual"],
         message_start=message_start(head, frame_identity(jpeg.frame, jpeg.tables), sealed),
         threads=threads,
     )
@@ -272,7 +299,8 @@ def _misfit(jpeg: JpegFile, head: Header, sealed: bytes, key: Key) -> JpegcryptE
     if not genuine:
         return _tampered()
     return UnsupportedJpeg(
-        f"scheme {head.scheme} with bank {head.bank}, unknown to this release",
+        f"scheme {head.scheme} with bank {head.bank} and DC mode {head.dc}, "
+        "unknown to this release",
         hint="the file was written by a newer jpegcrypt: upgrade",
     )
 
@@ -282,8 +310,9 @@ def encode(
     *,
     quality: int | None = None,
     subsampling: str = "4:2:0",
-    qtables: QuantizationTables | None = None,
+    qtables: QuantizationTables = "annex-k",
     effort: Effort = "default",
+    trellis_lambda: float | None = None,
     restart_interval: int = 0,
     exif: bytes | None = None,
     xmp: bytes | None = None,
@@ -296,7 +325,7 @@ def encode(
 
     Parameters
     ----------
-    image, quality, subsampling, qtables, effort, restart_interval
+    image, quality, subsampling, qtables, effort, trellis_lambda, restart_interval
         As for `encrypt`.
     exif, xmp, icc_profile, comment, dpi : optional
         Written into the segments that other software reads.
@@ -311,15 +340,19 @@ def encode(
     (9, 7)
     """
     metadata = _metadata(exif, xmp, icc_profile, comment, dpi)
-    settings = EncoderInput.of(image, quality, subsampling, qtables, effort, restart_interval)
+    settings = EncoderInput.of(
+        image, quality, subsampling, qtables, effort, trellis_lambda, restart_interval
+    )
+    threads = in_range("threads", threads, 1, MAX_THREADS)
+    planes = _core.image_to_planes(settings.pixels, settings.layout.frame, threads=threads)
     scan, huffman, _ = _core.encode_scan(
-        settings.pixels,
-        settings.layout.frame,
+        planes,
         settings.layout.quantizers,
         _PLAIN,
         tables=settings.huffman,
+        trellis_lambda=settings.trellis_lambda,
         restart_interval=settings.restart_interval,
-        threads=in_range("threads", threads, 1, MAX_THREADS),
+        threads=threads,
     )
     return settings.file(huffman, scan, _plain_segments(metadata))
 
@@ -358,7 +391,7 @@ def write(
     *,
     quality: int | None = None,
     subsampling: str | int = "4:2:0",
-    qtables: QuantizationTables | None = None,
+    qtables: QuantizationTables = "annex-k",
     optimize: bool = False,
     progressive: bool = False,
     restart_marker_blocks: int = 0,
@@ -369,7 +402,9 @@ def write(
     icc_profile: bytes | None = None,
     comment: bytes | str | None = None,
     effort: Effort = "default",
+    trellis_lambda: float | None = None,
     bank: str = "givens128",
+    dc: DcMode = "permuted",
     key_mode: KeyMode = "nonce",
     nonce: bytes | None = None,
 ) -> None:
@@ -379,7 +414,7 @@ def write(
     ----------
     dst : path or binary file
         A path appears whole or not at all, and replaces what was there, as `Image.save` does.
-    image, quality, qtables, bank, key_mode, nonce
+    image, quality, qtables, effort, trellis_lambda, bank, dc, key_mode, nonce
         As for `encrypt`.
     subsampling : str or int
         Also Pillow's 0, 1, 2 for 4:4:4, 4:2:2, 4:2:0.
@@ -427,18 +462,19 @@ def write(
     if isinstance(comment, str):
         comment = comment.encode()
     if key is None:
-        if (bank, key_mode, nonce) != ("givens128", "nonce", None):
-            raise ValueError("bank, key_mode and nonce need a key")
+        if (bank, dc, key_mode, nonce) != ("givens128", "permuted", "nonce", None):
+            raise ValueError("bank, dc, key_mode and nonce need a key")
         data = encode(
             pixels, quality=quality, subsampling=subsampling, qtables=qtables, effort=effort,
-            restart_interval=restart_interval, dpi=dpi, exif=exif, xmp=xmp,
-            icc_profile=icc_profile, comment=comment,
+            trellis_lambda=trellis_lambda, restart_interval=restart_interval, dpi=dpi, exif=exif,
+            xmp=xmp, icc_profile=icc_profile, comment=comment,
         )  # fmt: skip
     else:
         data = encrypt(
             pixels, key, quality=quality, subsampling=subsampling, qtables=qtables, effort=effort,
-            restart_interval=restart_interval, dpi=dpi, exif=exif, xmp=xmp,
-            icc_profile=icc_profile, comment=comment, bank=bank, key_mode=key_mode, nonce=nonce,
+            trellis_lambda=trellis_lambda, restart_interval=restart_interval, dpi=dpi, exif=exif,
+            xmp=xmp, icc_profile=icc_profile, comment=comment, bank=bank, dc=dc,
+            key_mode=key_mode, nonce=nonce,
         )  # fmt: skip
     if isinstance(dst, str | os.PathLike):
         atomic.write(dst, data, overwrite=True)
@@ -452,7 +488,7 @@ class CipherInfo:
 
     Attributes
     ----------
-    scheme, bank, key_mode : str
+    scheme, bank, dc, key_mode : str
         Names, or "unknown (id)".
     key_id, nonce : bytes
     salt : bytes or None
@@ -466,6 +502,7 @@ class CipherInfo:
 
     scheme: str
     bank: str
+    dc: str
     key_mode: str
     key_id: bytes
     nonce: bytes
@@ -496,6 +533,7 @@ def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
     return CipherInfo(
         scheme=_name({"lu2022": lu2022.ID}, head.scheme),
         bank=_name(BANKS, head.bank),
+        dc=_name(DC_MODES, head.dc),
         key_mode=_name(KEY_MODES, head.key_mode),
         key_id=head.key_id,
         nonce=head.nonce,

@@ -76,7 +76,8 @@ def encrypt_many(
     threads : int, optional
         As many as there are processors to use.
     **settings
-        As for `encrypt`: quality, subsampling, qtables, bank, key_mode, effort, restart_interval.
+        As for `encrypt`: quality, subsampling, qtables, bank, dc, key_mode, effort,
+        trellis_lambda, restart_interval.
         They serve all pictures; a nonce must not.
 
     Returns

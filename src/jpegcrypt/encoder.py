@@ -11,16 +11,24 @@ from PIL import Image
 
 from jpegcrypt import _core
 from jpegcrypt.codec import write as jpeg_write
-from jpegcrypt.codec.tables import ANNEX_K_HUFFMAN, HuffmanTable, quality_tables, quantizer
+from jpegcrypt.codec.tables import (
+    ANNEX_K_HUFFMAN,
+    PRESETS,
+    HuffmanTable,
+    quality_tables,
+    quantizer,
+)
 
 ImageLike = npt.NDArray[np.uint8] | Image.Image
 Pixels = npt.NDArray[np.uint8]
-Effort = Literal["fast", "default"]
-QuantizationTables = Sequence[Sequence[int]] | Mapping[int, Sequence[int]]
+Effort = Literal["fast", "default", "best"]
+TablePreset = Literal["annex-k", "flat"]
+QuantizationTables = Sequence[Sequence[int]] | Mapping[int, Sequence[int]] | TablePreset
 
 DEFAULT_QUALITY = 75
 MAX_SIDE = 65500  # T.81 allows 65535, but libjpeg, and so most software, opens no more than this
-EFFORTS = ("fast", "default")
+EFFORTS = ("fast", "default", "best")
+TRELLIS_LAMBDA = 0.17
 MAX_THREADS = 64
 
 
@@ -59,6 +67,13 @@ def as_pixels(image: ImageLike) -> Pixels:
     return image if image.strides[1:] == contiguous else np.ascontiguousarray(image)
 
 
+class Quality(NamedTuple):
+    """A preset of quantization tables and the quality that scales it."""
+
+    quality: int
+    preset: TablePreset
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What follows from size and settings alone."""
@@ -71,7 +86,7 @@ class Layout:
 
 @lru_cache(maxsize=64)
 def make_layout(
-    width: int, height: int, subsampling: str | None, tables: tuple[bytes, ...] | int
+    width: int, height: int, subsampling: str | None, tables: tuple[bytes, ...] | Quality
 ) -> Layout:
     """Return the layout of a picture, made once for many.
 
@@ -79,15 +94,15 @@ def make_layout(
     ----------
     subsampling : str or None
         None for a gray picture.
-    tables : tuple of bytes or int
-        The bytes of the quantization tables, or a quality.
+    tables : tuple of bytes or Quality
+        The bytes of the quantization tables, or what they follow from.
     """
     luma = (1, 1) if subsampling is None else sampling_factors(subsampling)
     sampling = ((1, 1),) if subsampling is None else (luma, (1, 1), (1, 1))
     frame = _core.Frame(width, height, sampling)
     steps = (
-        list(quality_tables(tables))
-        if isinstance(tables, int)
+        list(quality_tables(tables.quality, tables.preset))
+        if isinstance(tables, Quality)
         else [np.frombuffer(table, np.uint16) for table in tables]
     )[: len(sampling)]
     of_components = [steps[min(i, len(steps) - 1)] for i in range(len(sampling))]
@@ -105,6 +120,7 @@ class EncoderInput(NamedTuple):
     pixels: Pixels  # (H, W, components)
     layout: Layout
     huffman: tuple[HuffmanTable, ...] | None  # None: to be made for the picture
+    trellis_lambda: float  # 0: coefficients are rounded
     restart_interval: int
 
     @classmethod
@@ -113,8 +129,9 @@ class EncoderInput(NamedTuple):
         image: ImageLike,
         quality: int | None,
         subsampling: str,
-        qtables: QuantizationTables | None,
+        qtables: QuantizationTables,
         effort: Effort,
+        trellis_lambda: float | None,
         restart_interval: int,
     ) -> "EncoderInput":
         """Check the arguments that `encrypt` and `encode` share."""
@@ -129,6 +146,7 @@ class EncoderInput(NamedTuple):
             pixels if color else pixels[:, :, None],
             make_layout(width, height, subsampling if color else None, tables),
             None if effort != "fast" else ANNEX_K_HUFFMAN if color else ANNEX_K_HUFFMAN[:2],
+            _trellis_lambda(effort, trellis_lambda),
             in_range("restart_interval", restart_interval, 0, 65535),
         )
 
@@ -140,16 +158,16 @@ class EncoderInput(NamedTuple):
         return jpeg_write.write_file(segments, self.layout.segments, scan_start, scan)
 
 
-def _quantization(
-    quality: int | None, qtables: QuantizationTables | str | None
-) -> tuple[bytes, ...] | int:
-    """Return the bytes of the tables, or the quality that they follow from."""
-    if qtables is None:
-        return DEFAULT_QUALITY if quality is None else in_range("quality", quality, 1, 100)
+def _quantization(quality: int | None, qtables: QuantizationTables) -> tuple[bytes, ...] | Quality:
+    """Return the bytes of the tables, or the quality and preset that they follow from."""
+    if isinstance(qtables, str):
+        if qtables not in PRESETS:
+            known = ", ".join(PRESETS)
+            raise ValueError(f"unknown qtables {qtables!r}, expected one of {known}, or tables")
+        number = DEFAULT_QUALITY if quality is None else in_range("quality", quality, 1, 100)
+        return Quality(number, qtables)
     if quality is not None:
         raise ValueError("quality and qtables exclude each other")
-    if isinstance(qtables, str):  # a preset of Pillow
-        raise TypeError(f"qtables {qtables!r}, expected 1 to 3 tables of 64 steps")
     given = [qtables[i] for i in sorted(qtables)] if isinstance(qtables, Mapping) else qtables
     if not 1 <= len(given) <= 3:
         raise ValueError(f"{len(given)} quantization tables, expected 1 to 3")
@@ -160,6 +178,20 @@ def _quantization(
         if table.size != 64 or table.min() < 1 or table.max() > 255:
             raise ValueError("a quantization table has 64 steps of 1 to 255")
     return tuple(table.astype(np.uint16).tobytes() for table in tables)
+
+
+def _trellis_lambda(effort: str, factor: float | None) -> float:
+    if effort != "best":
+        if factor is not None:
+            raise ValueError(f'trellis_lambda goes with effort "best", not with {effort!r}')
+        return 0.0
+    if factor is None:
+        return TRELLIS_LAMBDA
+    if isinstance(factor, bool) or not isinstance(factor, int | float):
+        raise TypeError(f"trellis_lambda {factor!r}, expected a number from 0 to 1")
+    if not 0 <= factor <= 1:
+        raise ValueError(f"trellis_lambda {factor}, expected 0 to 1")
+    return float(factor)
 
 
 def sampling_factors(subsampling: str) -> tuple[int, int]:

@@ -50,7 +50,8 @@ def encrypt_file(
     overwrite : bool
         True replaces `dst` if it exists, never `src`.
     nonce, **settings
-        As for `encrypt`: quality, subsampling, qtables, bank, key_mode, effort, restart_interval.
+        As for `encrypt`: quality, subsampling, qtables, bank, dc, key_mode, effort,
+        trellis_lambda, restart_interval.
 
     Raises
     ------

@@ -5,11 +5,13 @@ r"""The jpegcrypt header: one APP11 segment that names all a key holder needs to
     0   magic "jpegcrypt\0"       10 bytes
     10  format version           1 byte, 1
     11  scheme, bank, key mode   1 byte each
-    14  flags                    1 byte: bit 0, a salt follows; the others are 0
-    15  key id                   8 bytes
-    23  nonce                    16 bytes
-    39  tag                      16 bytes
-    55  salt                     16 bytes, only with flag bit 0
+    14  DC mode                  1 byte
+    15  level shifts             3 bytes, one a component
+    18  flags                    1 byte: bit 0, a salt follows; the others are 0
+    19  key id                   8 bytes
+    27  nonce                    16 bytes
+    43  tag                      16 bytes
+    59  salt                     16 bytes, only with flag bit 0
 
 Offsets count from behind the two length bytes of the segment (T.81 B.2.4.6).
 """
@@ -23,11 +25,12 @@ from jpegcrypt.errors import MalformedJpeg, UnsupportedJpeg
 SEGMENT_MARKER = 0xEB  # APP11
 FORMAT_VERSION = 1
 KEY_MODES = {"nonce": 0, "content": 1, "fixed": 2}
+DC_MODES = {"permuted": 0, "residual": 1}
 
 _MAGIC = b"jpegcrypt\0"  # small: in APP11 a payload that begins with "JP" is a JPEG XT box
-_LAYOUT = struct.Struct("10sBBBBB8s16s16s")  # bytes only: no byte order, no padding
+_LAYOUT = struct.Struct("10sBBBBB3sB8s16s16s")  # bytes only: no byte order, no padding
 _SALT_FLAG = 1
-_SIZES = {"key_id": 8, "nonce": 16, "tag": 16, "salt": 16}
+_SIZES = {"levels": 3, "key_id": 8, "nonce": 16, "tag": 16, "salt": 16}
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,10 @@ class Header:
 
     Parameters
     ----------
-    scheme, bank, key_mode : int
-        Ids of one byte each; `KEY_MODES` names the key modes.
+    scheme, bank, key_mode, dc : int
+        Ids of one byte each; `KEY_MODES` names the key modes, `DC_MODES` how DC values travel.
+    levels : bytes
+        Level shift of each component, 3 bytes; 128 where a picture lacks the component.
     key_id : bytes
         `Key.id`, 8 bytes.
     nonce, tag : bytes
@@ -52,9 +57,12 @@ class Header:
 
     Examples
     --------
-    >>> header = Header(1, 1, KEY_MODES["nonce"], key_id=bytes(8), nonce=bytes(16), tag=bytes(16))
+    >>> header = Header(
+    ...     scheme=1, bank=1, key_mode=KEY_MODES["nonce"], dc=DC_MODES["permuted"],
+    ...     levels=bytes([128] * 3), key_id=bytes(8), nonce=bytes(16), tag=bytes(16)
+    ... )
     >>> len(header.pack())
-    55
+    59
     >>> Header.unpack(header.pack()) == header
     True
     """
@@ -62,13 +70,15 @@ class Header:
     scheme: int
     bank: int
     key_mode: int
+    dc: int
+    levels: bytes
     key_id: bytes
     nonce: bytes
     tag: bytes
     salt: bytes | None = None
 
     def __post_init__(self) -> None:
-        for name in ("scheme", "bank", "key_mode"):
+        for name in ("scheme", "bank", "key_mode", "dc"):
             if not 0 <= getattr(self, name) <= 255:
                 raise ValueError(f"{name} must be 0 to 255, got {getattr(self, name)}")
         for name, size in _SIZES.items():
@@ -78,7 +88,7 @@ class Header:
                 raise ValueError(f"{name} must be exactly {size} bytes")
 
     def pack(self, tag: bytes | None = None) -> bytes:
-        """Return the segment payload: 55 bytes, or 71 with a salt; `tag` replaces the own one."""
+        """Return the segment payload: 59 bytes, or 75 with a salt; `tag` replaces the own one."""
         return self._pack(self.tag if tag is None else tag)
 
     def authenticated(self) -> bytes:
@@ -92,6 +102,8 @@ class Header:
             self.scheme,
             self.bank,
             self.key_mode,
+            self.dc,
+            self.levels,
             0 if self.salt is None else _SALT_FLAG,
             self.key_id,
             self.nonce,
@@ -130,7 +142,9 @@ class Header:
                 f"jpegcrypt header of {len(payload)} bytes, expected at least {_LAYOUT.size}",
                 offset=offset,
             )
-        _, _, scheme, bank, key_mode, flags, key_id, nonce, tag = _LAYOUT.unpack_from(payload)
+        _, _, scheme, bank, key_mode, dc, levels, flags, key_id, nonce, tag = _LAYOUT.unpack_from(
+            payload
+        )
         if flags & ~_SALT_FLAG:
             raise MalformedJpeg(f"jpegcrypt header with unknown flags 0x{flags:02x}", offset=offset)
         size = _LAYOUT.size + (_SIZES["salt"] if flags else 0)
@@ -139,7 +153,7 @@ class Header:
                 f"jpegcrypt header of {len(payload)} bytes, expected {size}", offset=offset
             )
         salt = payload[_LAYOUT.size :] if flags else None
-        return cls(scheme, bank, key_mode, key_id, nonce, tag, salt)
+        return cls(scheme, bank, key_mode, dc, levels, key_id, nonce, tag, salt)
 
 
 def is_header(payload: bytes) -> bool:

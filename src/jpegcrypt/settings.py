@@ -5,7 +5,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from jpegcrypt.api import KeyMode, encrypt
+from jpegcrypt.api import DcMode, KeyMode, encrypt
 from jpegcrypt.encoder import Effort, QuantizationTables
 from jpegcrypt.key import Key
 
@@ -15,10 +15,12 @@ class EncoderSettings(TypedDict, total=False):
 
     quality: int | None
     subsampling: str
-    qtables: QuantizationTables | None
+    qtables: QuantizationTables
     bank: str
+    dc: DcMode
     key_mode: KeyMode
     effort: Effort
+    trellis_lambda: float | None
     restart_interval: int
 
 

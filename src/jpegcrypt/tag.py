@@ -5,7 +5,7 @@ progressive scans, restart markers) keeps the tag valid. What is hashed, in this
 
 ::
 
-    header segment with the tag zeroed            55 or 71 bytes
+    header segment with the tag zeroed            59 or 75 bytes
     width, height                                 2 bytes each, big-endian
     components                                    1 byte
     for each: H, V                                1 byte each

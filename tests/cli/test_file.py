@@ -22,7 +22,7 @@ from jpegcrypt.cli import main
 from jpegcrypt.codec.parse import MAX_PIXELS
 from jpegcrypt.codec.write import SUBSAMPLING
 from jpegcrypt.encoder import EFFORTS
-from jpegcrypt.header import KEY_MODES
+from jpegcrypt.header import DC_MODES, KEY_MODES
 from jpegcrypt.images import FORMATS
 from transcripts import check_transcript, jpegcrypt
 
@@ -79,6 +79,7 @@ def test_inspect():
         $ jpegcrypt inspect noise.jpg
         scheme           lu2022
         bank             givens128
+        DC               permuted
         key mode         content
         key id           <hex>
         nonce            <hex>
@@ -111,10 +112,10 @@ def test_inspect_gray():
 def test_options_reach_the_encoder():
     jpegcrypt(
         "encrypt coffee.png noise.jpg --key album.key --quality 100 --subsampling 4:4:4 "
-        "--effort fast --bank authors16 --metadata strip"
+        "--effort fast --bank authors16 --dc residual --metadata strip"
     )
     info = library.inspect(Path("noise.jpg").read_bytes())
-    assert (info.bank, info.sampling[0]) == ("authors16", (1, 1))
+    assert (info.bank, info.dc, info.sampling[0]) == ("authors16", "residual", (1, 1))
     with Image.open("noise.jpg") as image:
         assert max(image.quantization[0]) == 1
 
@@ -130,6 +131,7 @@ def test_choices_are_those_of_the_library():
         "subsampling": tuple(SUBSAMPLING),
         "effort": tuple(EFFORTS),
         "bank": tuple(BANKS),
+        "dc": tuple(DC_MODES),
         "key_mode": tuple(KEY_MODES),
         "metadata": ("seal", "strip"),
         "extension": ("png", "jpg", "tif", "webp", "bmp", "ppm"),

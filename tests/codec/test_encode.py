@@ -106,7 +106,9 @@ def test_coefficients_are_those_of_the_definition(subsampling, quality):
 @pytest.mark.parametrize("subsampling", [*SAMPLINGS, "gray"])
 def test_every_size(subsampling):
     """From 1x1 to 40x40; quality, effort, restart interval and picture take turns."""
-    settings = itertools.cycle(itertools.product((1, 50, 100), ("fast", "default"), (0, 1, 3)))
+    settings = itertools.cycle(
+        itertools.product((1, 50, 100), ("fast", "default", "best"), (0, 1, 3))
+    )
     names = itertools.cycle(["photograph", *patterns(1, 1)])
     for height, width in itertools.product(range(1, 41), repeat=2):
         pictures = {"photograph": photo("coffee.png")[:height, :width], **patterns(height, width)}
@@ -212,7 +214,9 @@ def test_the_core_refuses_what_it_cannot_write(sampling):
     steps = [_core.Quantizer(np.ones(64, np.uint16))] * 3
     bank = _core.TransformBank(np.zeros((1, 8, 8), np.int16))
     with pytest.raises(ValueError, match="at most 10 blocks in an MCU"):
-        _core.encode_scan(image, _core.Frame(64, 64, sampling), steps, bank)
+        _core.image_to_planes(image, _core.Frame(64, 64, sampling))
+    with pytest.raises(ValueError, match="at most 10 blocks in an MCU"):
+        _core.encode_scan(_core.Planes(_core.Frame(64, 64, sampling)), steps, bank)
 
 
 # --- restart intervals --------------------------------------------------------------------------
@@ -311,23 +315,49 @@ class OwnPlan:
 
 def test_the_core_refuses_a_plan_that_leaves_the_picture():
     image = np.zeros((16, 16, 1), np.uint8)
-    frame, steps = _core.Frame(16, 16, [(1, 1)]), [_core.Quantizer(np.ones(64, np.uint16))]
+    planes = _core.image_to_planes(image, _core.Frame(16, 16, [(1, 1)]))
+    steps = [_core.Quantizer(np.ones(64, np.uint16))]
     bank = _core.TransformBank(np.zeros((1, 8, 8), np.int16))
     for bad in ([0, 1, 2, 4], [0, 1, 2, 1 << 31], [0, 1, 2], [0, 1, 2, 3, 0]):
         with pytest.raises(ValueError, match=r"permutation|records"):
-            _core.encode_scan(image, frame, steps, bank, plan=[OwnPlan(bad)])
-    scan, _, _ = _core.encode_scan(image, frame, steps, bank, plan=[OwnPlan([3, 1, 0, 2])])
+            _core.encode_scan(planes, steps, bank, plan=[OwnPlan(bad)])
+    scan, _, _ = _core.encode_scan(planes, steps, bank, plan=[OwnPlan([3, 1, 0, 2])])
     assert scan
 
 
 def test_the_core_refuses_incomplete_tables():
     image = np.zeros((16, 16, 1), np.uint8)
-    frame, steps = _core.Frame(16, 16, [(1, 1)]), [_core.Quantizer(np.ones(64, np.uint16))]
+    planes = _core.image_to_planes(image, _core.Frame(16, 16, [(1, 1)]))
+    steps = [_core.Quantizer(np.ones(64, np.uint16))]
     bank = _core.TransformBank(np.zeros((1, 8, 8), np.int16))
     only_eob = (bytes([1, *[0] * 15]), b"\0")
     for tables in (ANNEX_K_HUFFMAN[:1], [only_eob, ANNEX_K_HUFFMAN[1]], [ANNEX_K_HUFFMAN[0]] * 2):
         with pytest.raises(ValueError, match="Huffman tables"):
-            _core.encode_scan(image, frame, steps, bank, tables=tables)
+            _core.encode_scan(planes, steps, bank, tables=tables)
+
+
+def test_the_core_refuses_what_goes_with_a_plan():
+    planes = _core.image_to_planes(np.zeros((8, 8, 1), np.uint8), _core.Frame(8, 8, [(1, 1)]))
+    steps = [_core.Quantizer(np.ones(64, np.uint16))]
+    bank = _core.TransformBank(np.zeros((1, 8, 8), np.int16))
+    for alone in ({"levels": [100]}, {"dc_residuals": True}):
+        with pytest.raises(ValueError, match="go with a plan"):
+            _core.encode_scan(planes, steps, bank, **alone)
+    for levels, text in (([], "0 level shifts for 1"), ([256], "256, expected 0 to 255")):
+        with pytest.raises(ValueError, match=text):
+            _core.encode_scan(planes, steps, bank, plan=[OwnPlan([0])], levels=levels)
+    with pytest.raises(ValueError, match="a trellis makes its own Huffman tables"):
+        _core.encode_scan(planes, steps, bank, tables=ANNEX_K_HUFFMAN[:2], trellis_lambda=0.1)
+
+
+def test_means():
+    """Of all samples of whole blocks, rounded, however many threads add them up."""
+    image = np.ascontiguousarray(photo("coffee.png")[:203, :301, 1:2])
+    frame = _core.Frame(301, 203, [(1, 1)])
+    whole = np.pad(image, ((0, 5), (0, 3), (0, 0)), "edge")
+    for threads in (1, 3):
+        (mean,) = _core.image_to_planes(image, frame, threads=threads).means
+        assert mean == int(whole.mean() + 0.5)
 
 
 def test_the_core_refuses_planes_of_another_frame():

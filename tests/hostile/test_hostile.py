@@ -54,6 +54,7 @@ def seeds() -> list[bytes]:
         encrypt(IMAGE, KEY, nonce=NONCE, subsampling="4:1:1", effort="fast", restart_interval=2),
         encrypt(IMAGE, KEY, nonce=NONCE, subsampling="4:4:4", comment=b"hello", quality=95),
         encrypt(gray, KEY, nonce=NONCE, bank="signs256"),
+        encrypt(IMAGE, KEY, nonce=NONCE, dc="residual", effort="best"),
         encode(IMAGE, subsampling="4:4:0", restart_interval=1, exif=bytes(40)),
         encode(IMAGE[:1, :1]),
         pillow_jpeg(IMAGE),
@@ -257,7 +258,8 @@ tables = st.lists(st.lists(steps, min_size=64, max_size=64), min_size=1, max_siz
         {
             "subsampling": st.sampled_from(["4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1"]),
             "bank": st.sampled_from(["givens128", "authors16", "signs256"]),
-            "effort": st.sampled_from(["fast", "default"]),
+            "effort": st.sampled_from(["fast", "default", "best"]),
+            "dc": st.sampled_from(["permuted", "residual"]),
             "restart_interval": st.integers(0, 9) | st.integers(0, 65535),
         }
     ),

@@ -57,6 +57,7 @@ static void expect(int equal, const char *what) {
 static void compare_blocks(const jc_kernels *a, const jc_kernels *b) {
     _Alignas(64) uint8_t tile[64], tile_a[64], tile_b[64], record[JC_RECORD];
     _Alignas(64) int16_t block_a[64], block_b[64], transposed[64], natural[64];
+    int16_t exact_a[64], exact_b[64];
     uint32_t tokens_a[65 + JC_SLACK], tokens_b[65 + JC_SLACK];
     uint8_t values_a[JC_MAX_MESSAGE], values_b[JC_MAX_MESSAGE];
     uint16_t steps[64];
@@ -69,12 +70,13 @@ static void compare_blocks(const jc_kernels *a, const jc_kernels *b) {
     jc_quantizer_init(&qa, steps, a->forward_order);
     jc_quantizer_init(&qb, steps, b->forward_order);
 
-    uint64_t mask_a = a->forward_block(tile, record, &bank, &qa, block_a);
-    uint64_t mask_b = b->forward_block(tile, record, &bank, &qb, block_b);
+    uint64_t mask_a = a->forward_block(tile, record, &bank, &qa, block_a, exact_a);
+    uint64_t mask_b = b->forward_block(tile, record, &bank, &qb, block_b, exact_b);
     expect(mask_a == mask_b, "the mask of forward_block");
     for (int k = 0; k < 64; k++) {
         int16_t value = block_a[a->forward_order[k]];
         expect(value == block_b[b->forward_order[k]], "forward_block");
+        expect(exact_a[a->forward_order[k]] == exact_b[b->forward_order[k]], "forward_block, exact");
         transposed[jc_transposed[k]] = natural[jc_natural[k]] = value;
     }
     int dc_a = 7, dc_b = 7;

@@ -2,30 +2,19 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
-NATIVE = ROOT / "src/jpegcrypt/native"
 LEVELS = ("sse4", "avx2", "avx512", "neon")
 NOT_HERE = 77  # what kernels.c returns for a level that the processor lacks
 
 
 @pytest.fixture(scope="module")
-def compare(tmp_path_factory):
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        pytest.skip("no C compiler")
-    program = tmp_path_factory.mktemp("native") / "kernels"
-    sources = [Path(__file__).with_name("kernels.c"), *sorted(NATIVE.glob("*.c"))]
-    options = ["-std=c11", "-O2", "-fwrapv", f"-I{NATIVE}", "-lm", "-o", program]
-    subprocess.run([compiler, *sources, *options], check=True)
-    return program
+def compare(build):
+    return build("kernels.c")
 
 
 @pytest.mark.parametrize("level", LEVELS)

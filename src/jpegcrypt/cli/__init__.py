@@ -104,7 +104,7 @@ def parse_background(
 )
 @click.option(
     "--effort",
-    type=click.Choice(["fast", "default"]),
+    type=click.Choice(["fast", "default", "best"]),
     default="default",
     show_default=True,
     help="Time spent on a small file.",
@@ -115,6 +115,13 @@ def parse_background(
     default="givens128",
     show_default=True,
     help="Transforms the key chooses from; the others hide less.",
+)
+@click.option(
+    "--dc",
+    type=click.Choice(["permuted", "residual"]),
+    default="permuted",
+    show_default=True,
+    help="residual: smaller files, slower to decrypt; predicted brightness is permuted.",
 )
 @click.option(
     "--key-mode",
@@ -251,6 +258,7 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
     rows = {
         "scheme": info["scheme"],
         "bank": info["bank"],
+        "DC": info["dc"],
         "key mode": info["key_mode"],
         "key id": info["key_id"],
         "nonce": info["nonce"],

@@ -29,17 +29,20 @@ def decode_planes(
     *,
     bank: _core.TransformBank | None = None,
     plan: Sequence[BlockPlan] | None = None,
+    levels: Sequence[int] | None = None,
+    dc_residuals: bool = False,
     message_start: bytes | None = None,
     threads: int = 1,
 ) -> tuple[_core.Planes, _core.Buffer | None]:
     """Decode all scans to sample planes and, behind `message_start`, to what the tag authenticates.
 
     One sequential scan of all components in their order, as most files have, goes straight to
-    samples; anything else by way of coefficient arrays.
+    samples; anything else, and DC residuals, by way of coefficient arrays.
     """
     quantizers = [quantizer(table.tobytes()) for table in jpeg.tables]
     scan = jpeg.scans[0]
-    if scan.progression is None and scan.components == tuple(range(jpeg.frame.n_components)):
+    sequential = scan.progression is None and not dc_residuals
+    if sequential and scan.components == tuple(range(jpeg.frame.n_components)):
         return _core.decode_to_planes(
             jpeg.frame,
             scan.entropy,
@@ -49,6 +52,7 @@ def decode_planes(
             restart_interval=scan.restart_interval,
             bank=bank,
             plan=plan,
+            levels=levels,
             message_start=message_start,
             threads=threads,
         )
@@ -58,6 +62,8 @@ def decode_planes(
         quantizers,
         bank=bank,
         plan=plan,
+        levels=levels,
+        dc_residuals=dc_residuals,
         message_start=message_start,
     )
 

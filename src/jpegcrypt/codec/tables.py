@@ -43,6 +43,12 @@ CHROMINANCE = np.array(
 ).ravel()
 
 
+# What a quality scales: luminance and chrominance table. "flat" spends bits for the squared error
+# alone, where Annex K weighs what the eye sees.
+_FLAT = np.full(64, 16, np.uint16)
+PRESETS = {"annex-k": (LUMINANCE, CHROMINANCE), "flat": (_FLAT, _FLAT)}
+
+
 def quality_scale(table: Table, quality: int) -> Table:
     """Scale a table by the IJG rule: 50 leaves it, 1 is coarsest, 100 makes every step 1.
 
@@ -58,15 +64,20 @@ def quality_scale(table: Table, quality: int) -> Table:
 
 
 @cache
-def quality_tables(quality: int) -> tuple[Table, Table]:
+def quality_tables(quality: int, preset: str = "annex-k") -> tuple[Table, Table]:
     """Return the luminance and chrominance table of a quality, read-only.
+
+    Parameters
+    ----------
+    preset : {"annex-k", "flat"}
 
     Examples
     --------
     >>> [int(table.max()) for table in quality_tables(100)]
     [1, 1]
     """
-    tables = quality_scale(LUMINANCE, quality), quality_scale(CHROMINANCE, quality)
+    luminance, chrominance = PRESETS[preset]
+    tables = quality_scale(luminance, quality), quality_scale(chrominance, quality)
     for table in tables:
         table.flags.writeable = False
     return tables

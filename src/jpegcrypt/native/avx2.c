@@ -215,7 +215,7 @@ INLINE __m256i two_columns(halves a, halves b) {
 
 TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                                      const jc_bank *bank, const jc_quantizer *quantizer,
-                                     int16_t *block) {
+                                     int16_t *block, int16_t *exact) {
     __m256i x[4], out[4];
     load_rotated(tile, record[JC_RECORD_ROTATION] & 3, _mm256_set1_epi16(128), x);
     const int32_t *r = (const int32_t *)(const void *)bank->halved[record[0] & bank->mask];
@@ -245,6 +245,9 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                                   SPREAD(pairs[t], 3));
         out[t] = two_columns(a, b);
     }
+    if (exact)
+        for (int t = 0; t < 4; t++)
+            _mm256_storeu_si256((__m256i *)(void *)(exact + 16 * t), out[t]);
 #pragma GCC unroll 4
     for (int t = 0; t < 4; t++) {
         out[t] = quantize(out[t], quantizer, 16 * t);

@@ -62,7 +62,7 @@ INLINE __m512i quantize(__m512i y, const jc_quantizer *q, int i) {
 
 TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                                      const jc_bank *bank, const jc_quantizer *quantizer,
-                                     int16_t *block) {
+                                     int16_t *block, int16_t *exact) {
     __m512i bytes = _mm512_permutexvar_epi8(load(jc_rotation[record[JC_RECORD_ROTATION] & 3]),
                                             load(tile));
     bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8((char)0x80)); /* x - 128, signed */
@@ -96,8 +96,14 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
         column[t] = _mm512_srai_epi32(_mm512_add_epi32(fold(z[2 * t], z[2 * t + 1]), half), 16);
     __m512i a = _mm512_packs_epi32(column[0], column[1]);
     __m512i b = _mm512_packs_epi32(column[2], column[3]);
-    __m512i low = quantize(_mm512_permutex2var_epi16(a, load(to_zigzag), b), quantizer, 0);
-    __m512i high = quantize(_mm512_permutex2var_epi16(a, load(to_zigzag + 32), b), quantizer, 32);
+    __m512i low = _mm512_permutex2var_epi16(a, load(to_zigzag), b);
+    __m512i high = _mm512_permutex2var_epi16(a, load(to_zigzag + 32), b);
+    if (exact) {
+        _mm512_storeu_si512(exact, low);
+        _mm512_storeu_si512(exact + 32, high);
+    }
+    low = quantize(low, quantizer, 0);
+    high = quantize(high, quantizer, 32);
     _mm512_storeu_si512(block, low);
     _mm512_storeu_si512(block + 32, high);
     return (uint64_t)_mm512_test_epi16_mask(low, low) |

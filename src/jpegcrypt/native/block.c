@@ -35,8 +35,7 @@ void jc_quantizer_init(jc_quantizer *quantizer, const uint16_t natural[64],
     }
 }
 
-static int quantize(int32_t z, const jc_quantizer *q, int i) {
-    int32_t y = (z + (1 << 15)) >> 16; /* Q20 -> Q4 */
+static int quantize(int32_t y, const jc_quantizer *q, int i) {
     uint32_t n = (uint32_t)(y < 0 ? -y : y) + q->bias[i];
     uint32_t magnitude = ((n * q->reciprocal[i]) >> 16) * q->scale[i] >> 16;
     if (magnitude > JC_MAX_COEFFICIENT) magnitude = JC_MAX_COEFFICIENT;
@@ -74,7 +73,7 @@ const uint8_t jc_rotation[4][64] = {BLOCK(R0), BLOCK(R1), BLOCK(R2), BLOCK(R3)};
 /* ---- Forward ---- */
 
 uint64_t jc_forward_block_c(const uint8_t *tile, const uint8_t *record, const jc_bank *bank,
-                            const jc_quantizer *quantizer, int16_t *block) {
+                            const jc_quantizer *quantizer, int16_t *block, int16_t *exact) {
     const uint8_t *rotation = jc_rotation[record[JC_RECORD_ROTATION] & 3];
     int16_t y[8][8]; /* y[row][u] */
 
@@ -94,8 +93,11 @@ uint64_t jc_forward_block_c(const uint8_t *tile, const uint8_t *record, const jc
         for (int p = 0; p < 4; p++)
             for (int v = 0; v < 8; v++)
                 sum[v] += c[p][v][0] * y[2 * p][u] + c[p][v][1] * y[2 * p + 1][u];
-        for (int v = 0; v < 8; v++)
-            block[u * 8 + v] = (int16_t)quantize(sum[v], quantizer, u * 8 + v);
+        for (int v = 0; v < 8; v++) {
+            int32_t t = (sum[v] + (1 << 15)) >> 16; /* Q20 -> Q4 */
+            if (exact) exact[u * 8 + v] = (int16_t)t;
+            block[u * 8 + v] = (int16_t)quantize(t, quantizer, u * 8 + v);
+        }
     }
 
     uint64_t nonzero = 0;

@@ -31,7 +31,7 @@ enum { /* round(2^13 x), see jc_inverse_dct_c */
 extern const uint8_t jc_rotation[4][64];
 
 uint64_t jc_forward_block_c(const uint8_t *tile, const uint8_t *record, const jc_bank *bank,
-                            const jc_quantizer *quantizer, int16_t *block);
+                            const jc_quantizer *quantizer, int16_t *block, int16_t *exact);
 void jc_inverse_block_c(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
                         const jc_bank *bank, const jc_quantizer *quantizer, const int16_t *shrink,
                         uint8_t *tile);

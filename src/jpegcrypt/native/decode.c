@@ -4,6 +4,7 @@
  * As in the encoder, a batch of MCUs goes through both stages while it is in the first-level cache.
  * Two threads may share the work, one a stage, with rows of MCUs between them. */
 #include "jpegcrypt.h"
+#include "dc.h"
 #include "huffman.h"
 #include "huffman_decode.h"
 
@@ -24,15 +25,21 @@ static void put_row(const jc_decoder *d, int c, size_t o, uint32_t n, size_t at,
     const jc_quantizer *quantizer = d->quantizer[c];
     uint8_t *plane = d->planes[c];
     size_t last = jc_component_blocks(d->frame, c) - 1, column = 0;
+    int step = quantizer->natural[0], shift = jc_dc_shift(d->level[c], step), bound = jc_dc_bound(step);
     int full = p->h == d->frame->h_max && p->v == d->frame->v_max;
     const int16_t *shrink = full ? jc_shrink_ac : jc_shrink_none;
     for (size_t end = o + n; o < end; o++) {
         size_t place = at + column;
         if (d->bank) {
+            const uint8_t *record = plan->records + o * JC_RECORD;
+            int16_t *dc = &block[place][0];
+            if (d->dc[c])
+                *dc = d->dc[c][o];
+            else if (shift)
+                *dc = (int16_t)jc_dc_wrap(*dc + jc_dc_sign(d->bank, record) * shift, bound);
             size_t ahead = o + JC_PREFETCH < last ? o + JC_PREFETCH : last;
             __builtin_prefetch(plane + (size_t)plan->permutation[ahead] * JC_BLOCK, 1);
-            d->kernels->inverse_block(block[place], nonzero[place], plan->records + o * JC_RECORD,
-                                      d->bank, quantizer, shrink,
+            d->kernels->inverse_block(block[place], nonzero[place], record, d->bank, quantizer, shrink,
                                       plane + (size_t)plan->permutation[o] * JC_BLOCK);
         } else {
             d->kernels->inverse_dct(block[place], quantizer, plane + o * JC_BLOCK);

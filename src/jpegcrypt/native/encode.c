@@ -5,8 +5,11 @@
  * in the first-level cache; a coefficient image is never stored. Rows of MCUs may be shared out
  * among threads as slices, whose bits are joined before the stuffing. */
 #include "jpegcrypt.h"
+#include "dc.h"
 #include "huffman.h"
+#include "trellis.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -14,6 +17,7 @@ enum {
     MAX_TOKEN_BYTES = 4,      /* a code has 16 bits, its additional bits 11 */
     CHUNK = 4096,             /* tokens written, or bytes joined and stuffed, at a time */
     STORE_SLACK = 64,         /* wide stores may reach beyond the end */
+    SAMPLE = 32,              /* batches of which the trellis learns what codes cost */
 };
 
 static const uint8_t no_record[JC_RECORD];
@@ -23,11 +27,19 @@ static const uint8_t no_record[JC_RECORD];
 /* A batch of MCUs of one row, in coded order. */
 typedef struct {
     _Alignas(64) int16_t block[JC_BATCH * JC_MAX_MCU][64];
+    /* For the trellis only: before quantization; of DC what quantization left of it. */
+    int16_t exact[JC_BATCH * JC_MAX_MCU][64];
     uint64_t nonzero[JC_BATCH * JC_MAX_MCU];
     uint8_t component[JC_BATCH * JC_MAX_MCU];
     uint8_t padding[JC_BATCH * JC_MAX_MCU]; /* beyond the edge of the component */
+    uint8_t fixed[JC_BATCH * JC_MAX_MCU];   /* the next DC value is illegal, or means the opposite */
     int n;
 } batch;
+
+static void set_dc(batch *b, int place, int value) {
+    b->block[place][0] = (int16_t)value;
+    b->nonzero[place] = (b->nonzero[place] & ~1ull) | (value != 0);
+}
 
 /* Blocks [o, o + n) of component c, h of them in each MCU, to places from `at` on. */
 static void transform_row(const jc_encoder *e, int c, size_t o, uint32_t n, int at, int h, int mcu,
@@ -35,6 +47,7 @@ static void transform_row(const jc_encoder *e, int c, size_t o, uint32_t n, int 
     const jc_plan *plan = &e->plan[c];
     const uint8_t *plane = e->plane[c];
     size_t last = jc_component_blocks(e->frame, c) - 1;
+    int step = e->quantizer[c]->natural[0], shift = jc_dc_shift(e->level[c], step), bound = jc_dc_bound(step);
     for (uint32_t i = 0, column = 0; i < n; i++, o++) {
         int place = at + (int)column;
         const uint8_t *tile = plane + o * JC_BLOCK, *record = no_record;
@@ -46,7 +59,18 @@ static void transform_row(const jc_encoder *e, int c, size_t o, uint32_t n, int 
         }
         out->padding[place] = 0;
         out->nonzero[place] = e->kernels->forward_block(tile, record, e->bank, e->quantizer[c],
-                                                        out->block[place]);
+                                                        out->block[place],
+                                                        e->trellis ? out->exact[place] : NULL);
+        int plain = out->block[place][0], dc = plain;
+        if (e->dc[c])
+            dc = e->dc[c][o];
+        else if (shift)
+            dc = jc_dc_wrap(plain - jc_dc_sign(e->bank, record) * shift, bound);
+        set_dc(out, place, dc);
+        if (e->trellis) {
+            out->exact[place][0] -= (int16_t)(16 * step * plain);
+            out->fixed[place] = abs(plain) >= bound || abs(dc) >= bound;
+        }
         if (++column == (uint32_t)h) column = 0, at += mcu;
     }
 }
@@ -79,6 +103,33 @@ static void start_prediction(const jc_encoder *e, uint32_t row, int *dc_predicti
     transform(e, row - 1, e->frame->mcus_w - 1, e->frame->mcus_w, &before);
     for (int i = 0; i < before.n; i++)
         if (!before.padding[i]) dc_prediction[before.component[i]] = before.block[i][0];
+}
+
+/* ---- Trellis ---- */
+
+static void optimize(const jc_encoder *e, batch *b, const int *dc_prediction) {
+    int place[JC_BATCH * JC_MAX_MCU];
+    int16_t error[JC_BATCH * JC_MAX_MCU], value[JC_BATCH * JC_MAX_MCU];
+    uint8_t fixed[JC_BATCH * JC_MAX_MCU];
+    for (int c = 0; c < e->frame->n_components; c++) {
+        const jc_component *p = &e->frame->component[c];
+        const jc_rates *rates = &e->rates[c > 0];
+        int full = p->h == e->frame->h_max && p->v == e->frame->v_max, n = 0;
+        const int16_t *shrink = e->plan[c].records && full ? jc_shrink_ac : jc_shrink_none;
+        for (int i = 0; i < b->n; i++) {
+            if (b->component[i] != c || b->padding[i]) continue;
+            b->nonzero[i] = jc_trellis_ac(rates, e->quantizer[c], e->kernels->forward_order, shrink,
+                                          b->exact[i], b->block[i], b->nonzero[i]);
+            place[n] = i;
+            error[n] = b->exact[i][0];
+            fixed[n] = b->fixed[i];
+            value[n++] = b->block[i][0];
+        }
+        if (e->dc[c]) continue; /* a change would reach all blocks that are predicted from this one */
+        if (n) fixed[n - 1] = 1; /* a slice predicts from it before it knows the choices here */
+        jc_trellis_dc(rates, e->quantizer[c]->natural[0], dc_prediction[c], n, error, fixed, value);
+        for (int i = 0; i < n; i++) set_dc(b, place[i], value[i]);
+    }
 }
 
 /* ---- Tokens ---- */
@@ -147,6 +198,72 @@ static jc_status end_piece(jc_slice *slice) {
     return JC_OK;
 }
 
+/* ---- Rates ---- */
+
+typedef struct {
+    uint32_t histogram[2][JC_TOKEN_TABLES * 256];
+    uint64_t squared_steps, values; /* of AC values that are not zero */
+} statistics;
+
+static void add_batch(const jc_encoder *e, uint32_t row, uint32_t first, uint32_t last, int rounded,
+                      statistics *s) {
+    batch b;
+    uint32_t tokens[JC_BATCH * JC_MAX_MCU * MAX_TOKENS + JC_SLACK];
+    int dc_prediction[JC_MAX_COMPONENTS] = {0};
+    transform(e, row, first, last, &b);
+    for (int i = b.n; i-- > 0;)
+        if (!b.padding[i]) dc_prediction[b.component[i]] = b.block[i][0];
+    if (!rounded) optimize(e, &b, dc_prediction);
+    for (int i = 0; i < b.n; i++)
+        for (uint64_t ac = b.padding[i] ? 0 : b.nonzero[i] & ~1ull; ac; ac &= ac - 1, s->values++) {
+            uint32_t step = e->quantizer[b.component[i]]->natural[jc_natural[__builtin_ctzll(ac)]];
+            s->squared_steps += step * step;
+        }
+    count(tokens, (size_t)(tokenize(e, &b, dc_prediction, tokens, NULL) - tokens), s->histogram);
+}
+
+/* Batches from all over the picture. */
+static void add_sample(const jc_encoder *e, int rounded, statistics *s) {
+    const jc_frame *frame = e->frame;
+    uint32_t columns = (frame->mcus_w + JC_BATCH - 1) / JC_BATCH;
+    uint64_t all = (uint64_t)columns * frame->mcus_h, n = all < SAMPLE ? all : SAMPLE;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t row = (uint32_t)(i * all / n / columns), first = (uint32_t)(i * all / n % columns) * JC_BATCH;
+        uint32_t last = first + JC_BATCH < frame->mcus_w ? first + JC_BATCH : frame->mcus_w;
+        add_batch(e, row, first, last, rounded, s);
+    }
+}
+
+static void set_rates(jc_encoder *e, const statistics *s, uint64_t lambda) {
+    for (int t = 0; t < 2; t++) {
+        jc_huffman_table table[2]; /* AC, DC */
+        for (int i = 0; i < 2; i++) {
+            uint32_t histogram[256];
+            for (int k = 0; k < 256; k++)
+                histogram[k] = s->histogram[0][(2 * t + i) * 256 + k] +
+                               s->histogram[1][(2 * t + i) * 256 + k];
+            jc_huffman_optimize(histogram, &table[i]);
+        }
+        /* An error of subsampled chroma is seen in all pixels of the sample. */
+        uint64_t weighted = t ? lambda / (uint64_t)(e->frame->h_max * e->frame->v_max) : lambda;
+        jc_rates_init(&e->rates[t], &table[0], &table[1],
+                      (uint32_t)(weighted < JC_MAX_LAMBDA ? weighted : JC_MAX_LAMBDA));
+    }
+}
+
+/* Lambda is the factor times the mean squared step of the values that rounding leaves: what a bit
+ * may cost follows from what the steps let pass. Then the codes are those of what a trellis leaves. */
+void jc_encode_rates(jc_encoder *e) {
+    static const statistics none;
+    statistics s = none;
+    add_sample(e, 1, &s);
+    uint64_t lambda = s.values ? e->trellis * s.squared_steps / s.values >> (16 - 2 * JC_EXACT_BITS) : 0;
+    set_rates(e, &s, lambda);
+    s = none;
+    add_sample(e, 0, &s);
+    set_rates(e, &s, lambda);
+}
+
 /* ---- Slices ---- */
 
 /* Room for `more` bytes, and at once for what the rows so far promise of the rest of the slice: to
@@ -164,6 +281,7 @@ static jc_status encode_batch(const jc_encoder *e, jc_slice *slice, uint32_t row
     uint32_t batch_tokens[JC_BATCH * JC_MAX_MCU * MAX_TOKENS + JC_SLACK], *tokens = batch_tokens;
     jc_buffer *message = e->want_message ? &slice->message : NULL;
     transform(e, row, first, last, &blocks);
+    if (e->trellis) optimize(e, &blocks, dc_prediction);
     if (message && reserve(slice, row, message, (size_t)blocks.n * JC_MAX_MESSAGE))
         return JC_NO_MEMORY;
     if (e->optimize) {

@@ -26,6 +26,8 @@ const uint8_t jc_identity[64] = {
     44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
 };
 
+const uint8_t jc_zeros[JC_BLOCK] = {0};
+
 static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
 void jc_frame_geometry(jc_frame *frame) {

@@ -24,6 +24,7 @@ enum {
     JC_MAX_MCU = 10,            /* blocks of an MCU that interleaves components, B.2.3 */
     JC_MAX_SAMPLING = 48,       /* blocks of components of any factors */
     JC_SLACK = 32,              /* elements that wide stores may touch beyond what they write */
+    JC_EXACT_BITS = 4,          /* fraction bits of coefficients before quantization */
 };
 
 typedef enum {
@@ -40,6 +41,7 @@ typedef enum {
 /* Figure A.6: zig-zag position -> index in natural (row after row) order, and in transposed
  * (column after column) order. */
 extern const uint8_t jc_natural[64], jc_transposed[64], jc_identity[64];
+extern const uint8_t jc_zeros[JC_BLOCK];
 
 /* ---- Frame: the geometry of A.1.1 and A.2.4 ---- */
 
@@ -135,6 +137,15 @@ int jc_emit_table_init(jc_emit_table table, int which, const jc_huffman_table *h
                        int complete);
 void jc_huffman_optimize(const uint32_t histogram[256], jc_huffman_table *huffman);
 
+/* What codes cost in jc_trellis: lambda times bits, in units of squared coefficients before
+ * quantization. */
+enum { JC_AC_SIZES = 11, JC_DC_SIZES = 12 + 1 }; /* Tables F.2, F.1; one more than values have */
+typedef struct {
+    int32_t ac[JC_AC_SIZES][64]; /* [size][run]: a value of that size behind `run` zeros */
+    int32_t end_of_block;
+    int32_t dc[JC_DC_SIZES];
+} jc_rates;
+
 typedef struct {
     uint64_t accumulator; /* only its low `pending` bits are still to be written */
     int pending;          /* 0..7 */
@@ -229,9 +240,10 @@ typedef struct {
     /* Where forward_block puts the coefficient of each zig-zag position. */
     const uint8_t *forward_order;
     /* Rotates, transforms and quantizes a tile; returns the mask of non-zeros, bit k for zig-zag
-     * position k. */
+     * position k. `exact`, unless NULL, gets the coefficients before quantization, in the same
+     * order with JC_EXACT_BITS fraction bits. */
     uint64_t (*forward_block)(const uint8_t *tile, const uint8_t *record, const jc_bank *bank,
-                              const jc_quantizer *quantizer, int16_t *block);
+                              const jc_quantizer *quantizer, int16_t *block, int16_t *exact);
     /* Appends the tokens of a block, and to `values` the non-zeros in zig-zag order, little-endian.
      * Up to JC_SLACK tokens and values more than that may be touched. */
     uint32_t *(*tokenize)(const int16_t *block, uint64_t nonzero, int *dc_prediction,
@@ -263,13 +275,26 @@ jc_status jc_decode_progressive(const jc_scan *scan, int16_t *const *coefficient
 
 /* ---- color.c ---- */
 
-/* Rows [first, last): of MCUs one way, of pixels the other. */
+/* Rows [first, last): of MCUs one way, of pixels the other. The samples of each component are added
+ * up in `sums`. */
 jc_status jc_image_to_planes(const jc_kernels *k, const jc_frame *frame, const uint8_t *image,
                              ptrdiff_t row_stride, uint32_t first, uint32_t last,
-                             uint8_t *const *planes);
+                             uint8_t *const *planes, uint64_t *sums);
 jc_status jc_planes_to_image(const jc_kernels *k, const jc_frame *frame, int is_rgb,
                              const uint8_t *const *planes, uint32_t first, uint32_t last,
                              uint8_t *image);
+
+/* ---- dc.c ---- */
+
+/* From tiles to the DC value of each block as coded, and from coefficients to the DC value of each
+ * block as transformed; both arrays are in raster order of the written picture. `level` is the level
+ * shift, which predicts the first block. */
+jc_status jc_dc_to_residuals(const jc_frame *frame, int c, const uint8_t *plane,
+                             const jc_quantizer *quantizer, int level, const jc_bank *bank,
+                             const jc_plan *plan, int16_t *coded);
+jc_status jc_dc_from_residuals(const jc_frame *frame, int c, const int16_t *coefficients,
+                               const jc_quantizer *quantizer, int level, const jc_bank *bank,
+                               const jc_plan *plan, int16_t *dc);
 
 /* ---- encode.c ---- */
 
@@ -280,8 +305,12 @@ typedef struct {
     const jc_quantizer *quantizer[JC_MAX_COMPONENTS];
     jc_plan plan[JC_MAX_COMPONENTS];
     uint8_t *plane[JC_MAX_COMPONENTS]; /* tiles */
+    int level[JC_MAX_COMPONENTS];      /* with a plan: the level shift of A.3.1, 128 without */
+    int16_t *dc[JC_MAX_COMPONENTS];    /* of jc_dc_to_residuals, or NULL */
     uint32_t restart_interval;         /* MCUs, 0: none */
     int optimize;                      /* make tables for this picture, else use `tables` as given */
+    uint32_t trellis;                  /* lambda as a factor in Q16, see jc_encode_rates; 0: round */
+    jc_rates rates[2];                 /* of luma, of chroma */
     int want_message;                  /* collect what the tag authenticates */
     jc_huffman_table tables[JC_TOKEN_TABLES]; /* in or out, see `optimize` */
     jc_emit_table emit;
@@ -305,6 +334,8 @@ typedef struct {
     jc_buffer message;
 } jc_slice;
 
+/* With `trellis`, comes first. */
+void jc_encode_rates(jc_encoder *encoder);
 /* In this order; what is given a slice may run in several threads, each with a slice of its own.
  * Without `optimize` the tables come before the blocks, and there are no bits to be made after. */
 jc_status jc_encode_blocks(const jc_encoder *encoder, jc_slice *slice);
@@ -327,6 +358,8 @@ typedef struct {
     const jc_bank *bank; /* NULL: no key, plain inverse DCT */
     const jc_quantizer *quantizer[JC_MAX_COMPONENTS];
     jc_plan plan[JC_MAX_COMPONENTS];
+    int level[JC_MAX_COMPONENTS];       /* as in jc_encoder */
+    const int16_t *dc[JC_MAX_COMPONENTS]; /* of jc_dc_from_residuals, or NULL */
     uint8_t *planes[JC_MAX_COMPONENTS]; /* tiles, out */
     jc_buffer *message;                 /* NULL: not wanted */
 } jc_decoder;

@@ -40,9 +40,12 @@ INLINE vec product_of_lanes(const int16_t (*matrix)[8][2], int h, vec pairs) {
 #define PAIRS(even, odd, shift) \
     v_blend_odd16(v_shr_logical32(even, shift), v_shl32(odd, 16 - (shift)))
 
-INLINE vec quantize(vec low, vec high, const jc_quantizer *q, int i) {
+INLINE vec column(vec low, vec high) { /* Q20 -> Q4 */
     const vec half = v_splat32(1 << 15);
-    vec y = v_pack32(v_shr32(v_add32(low, half), 16), v_shr32(v_add32(high, half), 16));
+    return v_pack32(v_shr32(v_add32(low, half), 16), v_shr32(v_add32(high, half), 16));
+}
+
+INLINE vec quantize(vec y, const jc_quantizer *q, int i) {
     vec n = v_add16(v_abs16(y), v_load(q->bias + i));
     n = v_mulhi_u16(n, v_load(q->reciprocal + i));
     n = v_mulhi_u16(n, v_load(q->scale + i));
@@ -51,7 +54,7 @@ INLINE vec quantize(vec low, vec high, const jc_quantizer *q, int i) {
 
 TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                                      const jc_bank *bank, const jc_quantizer *quantizer,
-                                     int16_t *block) {
+                                     int16_t *block, int16_t *exact) {
     vec bytes[4] = {v_load(tile), v_load(tile + 16), v_load(tile + 32), v_load(tile + 48)};
     v_permute64(bytes, &rotate_order[record[JC_RECORD_ROTATION] & 3], bytes);
     const int16_t(*r)[8][2] = bank->forward[record[0] & bank->mask];
@@ -70,8 +73,9 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
         const int16_t(*c)[8][2] = bank->forward[record[1 + (u)] & bank->mask];                  \
         vec p0 = v_lane32(y[0][(u) / 4], (u) % 4), p1 = v_lane32(y[1][(u) / 4], (u) % 4);       \
         vec p2 = v_lane32(y[2][(u) / 4], (u) % 4), p3 = v_lane32(y[3][(u) / 4], (u) % 4);       \
-        out[u] = quantize(product(c, 0, p0, p1, p2, p3), product(c, 1, p0, p1, p2, p3),         \
-                          quantizer, 8 * (u));                                                  \
+        vec z = column(product(c, 0, p0, p1, p2, p3), product(c, 1, p0, p1, p2, p3));           \
+        if (exact) v_store(exact + 8 * (u), z);                                                 \
+        out[u] = quantize(z, quantizer, 8 * (u));                                               \
         v_store(block + 8 * (u), out[u]);                                                       \
     } while (0)
     COLUMN(0);

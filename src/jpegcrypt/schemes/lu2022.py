@@ -7,18 +7,16 @@ all its rows, then one for each column of frequencies. After quantization the bl
 component are permuted. Each component has a key of its own.
 
 Ours by choice, where the paper is silent: the bank (`cipher.bank`), the key derivation
-(`key`), uniform permutations (`cipher.plan`), a nonce for each picture. Blocks that only pad the
-picture to whole MCUs stay out of the permutation: they carry nothing, and lossless rewriting by
-other tools replaces them.
+(`key`), uniform permutations (`cipher.plan`), a nonce for each picture, the mean of each component
+as its level shift; as an option, DC residuals permuted instead of DC values (``native/dc.c``).
+Blocks that only pad the picture to whole MCUs stay out of the permutation: they carry nothing, and
+lossless rewriting by other tools replaces them.
 
 What leaks is told in ``docs/threat_model.md``: magnitudes of coefficients up to small rotations,
 hence the energy and texture statistics of the blocks, without their places.
 """
 
 from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
 
 from jpegcrypt import _core
 from jpegcrypt.cipher.bank import transform_bank
@@ -45,25 +43,30 @@ def make_plan(keys: ImageKeys, frame: _core.Frame, *, bank: str) -> list[Compone
 
 
 def encrypt(
-    image: npt.NDArray[np.uint8],
+    planes: _core.Planes,
     keys: ImageKeys,
     frame: _core.Frame,
     quantizers: Sequence[_core.Quantizer],
     *,
     bank: str,
+    levels: Sequence[int],
+    dc_residuals: bool,
     tables: Sequence[HuffmanTable] | None,
+    trellis_lambda: float,
     restart_interval: int,
     message_start: bytes,
     threads: int = 1,
 ) -> tuple[_core.Buffer, Sequence[HuffmanTable], _core.Buffer]:
-    """Encode and encrypt uint8 (height, width, components); see `_core.encode_scan`."""
+    """Encode and encrypt the planes of a picture; see `_core.encode_scan`."""
     scan, huffman, message = _core.encode_scan(
-        image,
-        frame,
+        planes,
         quantizers,
         transform_bank(bank),
         plan=make_plan(keys, frame, bank=bank),
+        levels=levels,
+        dc_residuals=dc_residuals,
         tables=tables,
+        trellis_lambda=trellis_lambda,
         restart_interval=restart_interval,
         message_start=message_start,
         threads=threads,
@@ -73,7 +76,14 @@ def encrypt(
 
 
 def decrypt(
-    jpeg: JpegFile, keys: ImageKeys, *, bank: str, message_start: bytes, threads: int = 1
+    jpeg: JpegFile,
+    keys: ImageKeys,
+    *,
+    bank: str,
+    levels: Sequence[int],
+    dc_residuals: bool,
+    message_start: bytes,
+    threads: int = 1,
 ) -> tuple[_core.Planes, _core.Buffer]:
     """Undo `encrypt` on the coefficients of a parsed file.
 
@@ -87,6 +97,8 @@ def decrypt(
         jpeg,
         bank=transform_bank(bank),
         plan=make_plan(keys, jpeg.frame, bank=bank),
+        levels=levels,
+        dc_residuals=dc_residuals,
         message_start=message_start,
         threads=threads,
     )

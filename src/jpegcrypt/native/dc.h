@@ -1,0 +1,34 @@
+/* DC values under a key: wrapped into a range, relative to the level shift or to a prediction. */
+#ifndef JPEGCRYPT_DC_H
+#define JPEGCRYPT_DC_H
+
+#include "block.h"
+
+/* The DC value of samples 0..255 at their level shift of 128 is at most 1024 / step in magnitude,
+ * rounded. So arithmetic modulo 2 bound + 1 loses nothing and stays legal. */
+static inline int jc_dc_bound(int step) {
+    int bound = (2048 + step) / (2 * step);
+    return bound < JC_MAX_COEFFICIENT ? bound : JC_MAX_COEFFICIENT;
+}
+
+static inline int jc_dc_wrap(int value, int bound) {
+    int range = 2 * bound + 1;
+    if (value >= -bound && value <= bound) return value;
+    value %= range; /* hostile files hold anything */
+    return value > bound ? value - range : value < -bound ? value + range : value;
+}
+
+/* What a level shift of `level` instead of 128 takes from a DC value: 8 (level - 128) / step. */
+static inline int jc_dc_shift(int level, int step) {
+    int distance = level < 128 ? 128 - level : level - 128;
+    int shift = (16 * distance + step) / (2 * step);
+    return level < 128 ? -shift : shift;
+}
+
+/* Row 0 of every matrix is constant, so the matrices of a block give its DC value a sign. */
+static inline int jc_dc_sign(const jc_bank *bank, const uint8_t *record) {
+    return (bank->forward[record[0] & bank->mask][0][0][0] ^
+            bank->forward[record[1] & bank->mask][0][0][0]) < 0 ? -1 : 1;
+}
+
+#endif
