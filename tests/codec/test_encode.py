@@ -315,14 +315,18 @@ class OwnPlan:
 
 def test_the_core_refuses_a_plan_that_leaves_the_picture():
     image = np.zeros((16, 16, 1), np.uint8)
-    planes = _core.image_to_planes(image, _core.Frame(16, 16, [(1, 1)]))
-    steps = [_core.Quantizer(np.ones(64, np.uint16))]
+    frame, steps = _core.Frame(16, 16, [(1, 1)]), [_core.Quantizer(np.ones(64, np.uint16))]
+    planes = _core.image_to_planes(image, frame)
     bank = _core.TransformBank(np.zeros((1, 8, 8), np.int16))
     for bad in ([0, 1, 2, 4], [0, 1, 2, 1 << 31], [0, 1, 2], [0, 1, 2, 3, 0]):
         with pytest.raises(ValueError, match=r"permutation|records"):
             _core.encode_scan(planes, steps, bank, plan=[OwnPlan(bad)])
     scan, _, _ = _core.encode_scan(planes, steps, bank, plan=[OwnPlan([3, 1, 0, 2])])
     assert scan
+    with pytest.raises(ValueError, match="encoded before"):
+        _core.encode_scan(planes, steps, bank)
+    with pytest.raises(ValueError, match="encoded before"):
+        _core.planes_to_image(frame, planes, image)
 
 
 def test_the_core_refuses_incomplete_tables():
