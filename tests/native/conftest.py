@@ -18,9 +18,17 @@ def build(tmp_path_factory):
         compiler = shutil.which(os.environ.get("CC", "cc"))
         if compiler is None:
             pytest.skip("no C compiler")
-        program = tmp_path_factory.mktemp("native") / Path(name).stem
+        program: Path = tmp_path_factory.mktemp("native") / Path(name).stem
         sources = [Path(__file__).with_name(name), *sorted(NATIVE.glob("*.c"))]
-        options = ["-std=c11", "-O2", "-fwrapv", f"-I{NATIVE}", "-lm", "-o", program]
+        options: list[str | Path] = [
+            "-std=c11",
+            "-O2",
+            "-fwrapv",
+            f"-I{NATIVE}",
+            "-lm",
+            "-o",
+            program,
+        ]
         subprocess.run([compiler, *sources, *options], check=True)
         return program
 
