@@ -4,6 +4,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PHOTOS ?=
+DATA   ?=
 CC     ?= cc
 export CC
 
@@ -19,7 +20,8 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format typecheck vectors figures bench-speed bench-instructions neon sanitize constraints
+.PHONY: help demo test lint format typecheck vectors figures bench-speed bench-instructions
+.PHONY: bench-rate neon sanitize constraints
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
@@ -61,6 +63,9 @@ bench-speed: $(VENV)/.dev  ## encrypt and decrypt against Pillow, as ratios
 bench-instructions: $(VENV)/.dev  ## count instructions per stage (needs Valgrind)
 	$(BIN)/python benchmarks/instructions.py
 	$(BIN)/python benchmarks/performance_figures.py
+
+bench-rate: $(VENV)/.dev  ## size and quality against plain JPEG, curves and report (DATA="set folder")
+	$(BIN)/python benchmarks/rate_distortion.py $(if $(DATA),--data $(DATA))
 
 # --- kernels on a processor that is not here -------------------------------------------------------
 

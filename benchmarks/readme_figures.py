@@ -1,13 +1,15 @@
 """Put the measured figures into README.md, from the committed results.
 
-The figures come from ``demo.json``, ``quality.json`` and ``speed/`` in ``results/``; the text
-between the markers names the commands that make them. --check only compares.
+The figures come from ``demo.json``, ``quality.json``, ``rate_distortion/`` and ``speed/`` in
+``results/``; the text between the markers names the commands that make them. --check only compares.
 """
 
 import argparse
+import csv
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ def figures() -> str:
     levels = [
         json.loads(path.read_text("utf-8")) for path in sorted((RESULTS / "speed").glob("*.json"))
     ]
-    return "\n".join([photographs(demo), differences(quality), *map(ratios, levels)])
+    return "\n".join([photographs(demo), differences(quality), sizes(), *map(ratios, levels)])
 
 
 def photographs(demo: dict[str, Any]) -> str:
@@ -89,6 +91,45 @@ def differences(quality: dict[str, Any]) -> str:
         ]
         lines.append(f"| {sampling} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def sizes() -> str:
+    folder = RESULTS / "rate_distortion"
+    sets = json.loads((folder / "sets.json").read_text("utf-8"))
+    with (folder / "differences.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = sorted(sets, key=lambda name: (sets[name]["jpeg_sources"], name))
+    schemes = [name for name in dict.fromkeys(row["scheme"] for row in rows) if name != "pillow"]
+
+    def mean(data: str, scheme: str, over: str) -> str:
+        of = (r[f"{over}_rgb"] for r in rows if (r["data"], r["scheme"]) == (data, scheme))
+        return mean_text(float(value) for value in of if value)
+
+    heads = [
+        f"{name}, {sets[name]['pictures']} pictures{STAR if sets[name]['jpeg_sources'] else ''}"
+        for name in names
+    ]
+    lines = [
+        "Size at equal quality: percent of bytes over Pillow's default | its `optimize=True` at",
+        "equal PSNR of RGB (Bjontegaard difference, qualities 10 to 90, 4:2:0, mean of pictures).",
+        "Curves, luma, the worst pictures and where the cost comes from are in the",
+        "[report](benchmarks/results/rate_distortion/report.md). `make bench-rate`",
+        "",
+        f"| | {' | '.join(heads)} |",
+        f"|---|{'--:|' * len(names)}",
+    ]
+    for scheme in schemes:
+        cells = (
+            f"{mean(name, scheme, 'default')} \\| {mean(name, scheme, 'optimize')}"
+            for name in names
+        )
+        lines.append(f"| {scheme} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def mean_text(values: Iterable[float]) -> str:
+    known = list(values)
+    return f"{sum(known) / len(known):+.1f}"
 
 
 def ratios(speed: dict[str, Any]) -> str:
