@@ -1,0 +1,158 @@
+"""The networks: sizes, equations, and what a feature must not depend on."""
+
+import numpy as np
+import pytest
+import torch
+
+from jpegcrypt.retrieval.head import Head
+from jpegcrypt.retrieval.models import create, describe
+from jpegcrypt.retrieval.models.gmlp import Block, Config, SpatialGatingUnit
+from jpegcrypt.retrieval.patches import to_patches
+
+TINY = {
+    "gmlp": {
+        "height": 32,
+        "width": 16,
+        "dimension": 24,
+        "hidden": 48,
+        "depth": 2,
+        "features": 20,
+        "gating": "linear",
+    },
+    "vit": {"height": 32, "width": 16, "dimension": 24, "mlp": 48, "depth": 2, "features": 20},
+    "resnet": {"blocks": (1, 1), "channels": 8, "features": 20},
+}
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(1)
+
+
+def pictures(n: int, height: int = 32, width: int = 16):
+    return torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8)
+
+
+def parameters(model) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_features_do_not_depend_on_the_batch(name: str) -> None:
+    model = create(name, classes=7, **TINY[name]).eval()
+    batch = pictures(5)
+    with torch.no_grad():
+        features, logits = model(batch)
+        alone, _ = model(batch[3:4])
+        reverse, _ = model(batch.flip(0))
+    assert features.shape == (5, 20)
+    assert logits.shape == (5, 7)
+    assert torch.isfinite(features).all()
+    assert (features[0] - features[1]).abs().max() > 1e-3
+    torch.testing.assert_close(alone[0], features[3], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(reverse.flip(0), features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_description_builds_the_model_again(name: str) -> None:
+    model = create(name, classes=7, **TINY[name])
+    again = create(**describe(model))
+    assert again.config == model.config
+    again.load_state_dict(model.state_dict())
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_parameter_learns(name: str) -> None:
+    model = create(name, classes=7, **TINY[name])
+    features, logits = model(pictures(6))
+    (features.square().sum() + logits.square().sum()).backward()
+    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    # A bias in front of batch norm is taken out again, and so is whatever is all zeros at first.
+    assert set(silent) <= {"head.project.bias"}
+
+
+def test_published_sizes() -> None:
+    D, F, L, N, f, classes = 128, 256, 12, 385, 128, 50
+    block = 2 * D + (D + 1) * F + 2 * (F // 2) + (N + 1) * N + (F // 2 + 1) * D
+    gmlp = create("gmlp", classes=classes)
+    assert parameters(gmlp) == 193 * D + D + L * block + (D + 1) * f + 2 * f + (f + 1) * classes
+    # He et al.'s network without its last layer, as counted in every implementation of it.
+    resnet = create("resnet", classes=classes)
+    assert parameters(resnet) - parameters(resnet.head) == 23_508_032
+    D, N, L, mlp = 384, 384, 8, 1536
+    layer = 4 * D + 4 * (D + 1) * D + (D + 1) * mlp + (mlp + 1) * D
+    vit = create("vit", classes=classes)
+    outside = 193 * D + D + (N + 1) * D + 2 * D
+    assert parameters(vit) - parameters(vit.head) == outside + L * layer
+
+
+def test_gating_unit_is_its_equation() -> None:
+    unit = SpatialGatingUnit(4, 6, "linear").double()
+    torch.nn.init.normal_(unit.norm.weight)
+    torch.nn.init.normal_(unit.norm.bias)
+    z = torch.randn(3, 6, 8, dtype=torch.float64)
+    with torch.no_grad():
+        out = unit(z).numpy()
+    z1, z2 = z[..., :4].numpy(), z[..., 4:].numpy()
+    mean, variance = z2.mean(-1, keepdims=True), z2.var(-1, keepdims=True)
+    norm = (z2 - mean) / np.sqrt(variance + 1e-5)
+    norm = norm * unit.norm.weight.detach().numpy() + unit.norm.bias.detach().numpy()
+    W, b = unit.mix.weight.detach().numpy()[:, :, 0], unit.mix.bias.detach().numpy()
+    expected = z1 * (np.einsum("ij,njc->nic", W, norm) + b[None, :, None])
+    np.testing.assert_allclose(out, expected, rtol=1e-10)
+
+
+def test_gates_begin_open() -> None:
+    unit = SpatialGatingUnit(4, 6, "identity")
+    z = torch.randn(3, 6, 8)
+    torch.testing.assert_close(unit(z), z[..., :4], atol=0.02, rtol=0)
+
+
+def test_gmlp_tells_positions_apart() -> None:
+    """Trained with a fixed permutation it can learn it: W has a weight for each pair of places."""
+    model = create("gmlp", classes=7, **TINY["gmlp"]).eval()
+    picture = pictures(1)
+    moved = torch.cat([picture[:, 8:], picture[:, :8]], dim=1)  # rows of patches change places
+    with torch.no_grad():
+        assert (model(picture)[0] - model(moved)[0]).abs().max() > 1e-3
+
+
+def test_stochastic_depth_of_the_authors() -> None:
+    config = Config(classes=7, **TINY["gmlp"])
+    last = Block(config, 9, skipped=1.0)
+    x = torch.randn(2, 9, 24)
+    assert last.train()(x) is x
+    assert (last.eval()(x) - x).abs().max() > 1e-3
+
+
+def test_heads() -> None:
+    z = torch.randn(8, 5)
+    for kind in ("batchnorm", "bnneck", "tanh"):
+        head = Head(5, 3, 2, kind)
+        feature, logits = head(z)
+        before = head.project(z)
+        expected = before if kind == "bnneck" else head.norm(before)
+        torch.testing.assert_close(feature, expected)
+        head.eval()
+        feature, logits = head(z)
+        torch.testing.assert_close(feature, head.norm(before))
+        torch.testing.assert_close(logits, head.classify(feature))
+
+
+def test_patches_lie_where_they_lay() -> None:
+    picture = pictures(1, 24, 16)
+    row = to_patches(picture, 8)
+    assert row.shape == (1, 6, 192)
+    patch = picture[0, 16:24, 8:16].reshape(-1).numpy() / 127.5 - 1  # third row, second column
+    np.testing.assert_allclose(row[0, 5].numpy(), patch, atol=1e-6)
+
+
+def test_wrong_names_and_sizes() -> None:
+    with pytest.raises(ValueError, match=r"no model 'mlp', expected one of .*gmlp"):
+        create("mlp", classes=2)
+    with pytest.raises(ValueError, match="128x190"):
+        create("gmlp", classes=2, height=190)
+    with pytest.raises(ValueError, match="hidden 7"):
+        create("gmlp", classes=2, hidden=7)
+    with pytest.raises(TypeError, match="sizee"):
+        create("gmlp", classes=2, sizee=3)
