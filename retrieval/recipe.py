@@ -1,5 +1,7 @@
 """How a model is trained: every number of a training run that is not in the model."""
 
+import bisect
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,12 +22,10 @@ class Recipe:
         Epochs in which the rate climbs from a tenth.
     milestones : tuple of int
         Epochs, for "steps".
-    metric_loss : {"triplet", "multi_similarity", "proxy_anchor", "supervised_contrastive"}
-        What pulls features of a class together.
-    margin : float
-        Of "triplet", lu2022 equation (6).
+    triplet, margin : float
+        Weight of the triplet loss and its margin, lu2022 equation (6).
     classification : float
-        Weight of the cross entropy beside the metric loss, lambda in lu2022 equation (9).
+        Weight of the cross entropy, lambda in lu2022 equation (9).
     label_smoothing : float
         Of the cross entropy.
     clip_norm : float
@@ -44,10 +44,26 @@ class Recipe:
     schedule: Literal["steps", "cosine"] = "steps"
     warmup: float = 10.0
     milestones: tuple[int, ...] = (40, 60)
-    metric_loss: Literal["triplet"] = "triplet"
+    triplet: float = 1.0
     margin: float = 0.3
     classification: float = 1.0
     label_smoothing: float = 0.0
     clip_norm: float = 10.0
     precision: Literal["float32", "bf16"] = "float32"
     seed: int = 0
+
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate after so many epochs, which need not be whole.
+
+        Examples
+        --------
+        >>> recipe = Recipe(learning_rate=1.0, warmup=10, milestones=(40, 60))
+        >>> [round(recipe.rate(epoch), 3) for epoch in (0, 5, 10, 39.9, 40, 60)]
+        [0.1, 0.55, 1.0, 1.0, 0.1, 0.01]
+        """
+        if epoch < self.warmup:
+            return self.learning_rate * (0.1 + 0.9 * epoch / self.warmup)
+        if self.schedule == "steps":
+            return self.learning_rate * 0.1 ** bisect.bisect(self.milestones, epoch)
+        done = (epoch - self.warmup) / (self.epochs - self.warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,42 @@
+"""Arrays of a data set as the tensors that a model takes."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from jpegcrypt.retrieval.arrays import CoefficientArrays, PixelArrays
+from jpegcrypt.retrieval.folders import Indices
+
+
+class Blocks(NamedTuple):
+    """Blocks of quantized coefficients.
+
+    Attributes
+    ----------
+    coefficients : int16 tensor (n, blocks, 64)
+        Zig-zag order.
+    component : int tensor (blocks,)
+        0, 1 or 2 for each block, never falling.
+    steps : float32 tensor (n, components, 64)
+        Quantization steps, zig-zag order.
+    """
+
+    coefficients: torch.Tensor
+    component: torch.Tensor
+    steps: torch.Tensor
+
+
+Arrays = PixelArrays | CoefficientArrays
+Batch = torch.Tensor | Blocks
+
+
+def take(arrays: Arrays, indices: Indices, device: torch.device | str = "cpu") -> Batch:
+    """Return some pictures as a batch: pixels, uint8 (n, H, W, 3), or `Blocks`."""
+    if isinstance(arrays, PixelArrays):
+        return torch.from_numpy(arrays.pixels[indices]).to(device)
+    return Blocks(
+        torch.from_numpy(arrays.coefficients[indices]).to(device),
+        torch.from_numpy(arrays.component.astype(np.int64)).to(device),
+        torch.from_numpy(arrays.steps[indices].astype(np.float32)).to(device),
+    )

@@ -1,0 +1,316 @@
+"""Training, from labelled arrays to a checkpoint: one loop for every model.
+
+Whatever a step draws (batch, encryption, dropout) hangs on the seed and the number of the step
+alone. So a run that was cut off goes on from its last checkpoint to the same weights, bit for bit,
+as one that was not, on the same machine with as many threads.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from accelerate import Accelerator
+
+from jpegcrypt import atomic
+from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval.batches import Arrays, Batch, take
+from jpegcrypt.retrieval.folders import Indices
+from jpegcrypt.retrieval.losses import total_loss
+from jpegcrypt.retrieval.metrics import AveragePrecision, cosine, hits, ranking
+from jpegcrypt.retrieval.models import Network, create, describe
+from jpegcrypt.retrieval.recipe import Recipe
+from jpegcrypt.retrieval.sampler import pk_batches
+
+EVALUATION_BATCH = 100
+
+
+class Diverged(ArithmeticError):
+    """The loss is no number any more: the run has stopped, its checkpoint is from before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pictures:
+    """Labelled pictures.
+
+    Attributes
+    ----------
+    versions : sequence of PixelArrays or CoefficientArrays
+        The same pictures, each time encrypted with other nonces: training draws from all, tests
+        are on the first. One is enough.
+    labels : int array (n,)
+        Indices into `classes`.
+    classes : list of str
+    """
+
+    versions: Sequence[Arrays]
+    labels: Indices
+    classes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step tells who watches: its number of so many, the loss, the last mAP if any."""
+
+    number: int
+    total: int
+    epoch: int
+    loss: float
+    mean_average_precision: float | None
+
+
+def train(
+    path: str | os.PathLike[str],
+    model: str,
+    pictures: Pictures,
+    train: Indices,
+    test: Indices,
+    *,
+    recipe: Recipe,
+    config: dict[str, Any] | None = None,
+    resume: bool = False,
+    evaluate_every: int = 5,
+    save_every: float = 60.0,
+    watch: Callable[[Step], None] | None = None,
+) -> Network:
+    """Train a model and write it to a file.
+
+    Parameters
+    ----------
+    path : path
+        The checkpoint, written anew as training goes on; the log, a row for each epoch, stands
+        beside it with the suffix ``.csv``.
+    model : str
+        A name that `create` knows.
+    pictures : Pictures
+    train, test : intp arrays
+        Which of them to learn from, and which to measure mAP on. Classes without a picture in
+        `train` get no logit.
+    recipe : Recipe
+    config : dict, optional
+        Fields of the model's configuration, besides `classes`.
+    resume : bool
+        Go on where the checkpoint stopped, if there is one. It must be of the same training.
+    evaluate_every : int
+        Epochs between measurements of mAP, rule "full"; the last epoch is always measured.
+    save_every : float
+        Seconds between checkpoints; one is written after every epoch anyway.
+    watch : callable, optional
+        Called after each step.
+
+    Returns
+    -------
+    Network
+        Trained, in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `resume` is false.
+    ValueError
+        If the checkpoint is of another training, or there are fewer than two classes.
+    Diverged
+        If the loss is not finite.
+    """
+    known, targets = np.unique(pictures.labels[train], return_inverse=True)
+    classes = [pictures.classes[label] for label in known]
+    accelerator = Accelerator()
+    batches = _Batches(targets, recipe, accelerator.process_index, accelerator.num_processes)
+    state: dict[str, Any] = {
+        "recipe": json.loads(json.dumps(asdict(recipe))),
+        "data": _digest(pictures, train, test),
+        "step": 0,
+        "losses": [],
+        "seconds": 0.0,
+        "history": [],
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        network = create(model, classes=len(classes), **(config or {}))
+        kept = _resume(path, network, state) if resume else None
+        if kept is None:
+            atomic.check(path, overwrite=False)
+        else:
+            state = kept.training
+            network.load_state_dict(kept.network.state_dict())
+        rate = recipe.learning_rate
+        optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=recipe.weight_decay)
+        if kept is not None and kept.optimizer:
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": kept.optimizer, "param_groups": groups})
+        learner, stepper = accelerator.prepare(network, optimizer)
+
+        def save(*, finished: bool = False) -> None:
+            if accelerator.is_main_process:
+                checkpoint.save(path, network, classes, state, None if finished else optimizer)
+                _write_log(path, state["history"])
+
+        total = recipe.epochs * batches.per_epoch
+        clock = time.monotonic() - state["seconds"]
+        saved = time.monotonic()
+        for epoch in range(state["step"] // batches.per_epoch, recipe.epochs):
+            for picked in batches.of(epoch)[state["step"] - epoch * batches.per_epoch :]:
+                number = state["step"]
+                draw = np.random.default_rng([recipe.seed, number, accelerator.process_index])
+                torch.manual_seed(int(draw.integers(2**63)))
+                version = pictures.versions[draw.integers(len(pictures.versions))]
+                for group in stepper.param_groups:
+                    group["lr"] = recipe.rate(number / batches.per_epoch)
+                loss = _step(
+                    learner,
+                    stepper,
+                    accelerator,
+                    take(version, train[picked], accelerator.device),
+                    torch.from_numpy(targets[picked]).to(accelerator.device),
+                    recipe,
+                )
+                if not math.isfinite(loss):
+                    raise Diverged(
+                        f"the loss is {loss} at step {number + 1} of {total}, epoch {epoch + 1}, "
+                        f"with learning rate {recipe.rate(number / batches.per_epoch):.2g} in "
+                        f"{recipe.precision}; try a lower rate, a longer warm-up or float32"
+                    )
+                state["step"] += 1
+                state["losses"].append(loss)
+                state["seconds"] = time.monotonic() - clock
+                if watch:
+                    watch(Step(number + 1, total, epoch, loss, _last_map(state["history"])))
+                if time.monotonic() - saved >= save_every:
+                    save()
+                    saved = time.monotonic()
+            row = {
+                "epoch": epoch + 1,
+                "loss": float(np.mean(state["losses"])),
+                "learning_rate": recipe.rate(epoch + 1),
+            }
+            if (epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs:
+                features = embed(network, pictures.versions[0], test, accelerator.device)
+                row["mAP"] = mean_average_precision(features, pictures.labels[test])
+            state["seconds"] = time.monotonic() - clock
+            state["history"].append(row | {"seconds": round(state["seconds"], 1)})
+            state["losses"] = []
+            save(finished=epoch + 1 == recipe.epochs)
+    return network.eval().cpu()
+
+
+class _Batches:
+    """The batches of each epoch, shared out among processes."""
+
+    def __init__(self, targets: Indices, recipe: Recipe, process: int, processes: int) -> None:
+        self.targets, self.recipe = targets, recipe
+        self.process, self.processes = process, processes
+        self.per_epoch = len(self.of(0))
+        if not self.per_epoch:
+            raise ValueError(f"not a batch for each of {processes} processes in an epoch")
+
+    def of(self, epoch: int) -> list[Indices]:
+        recipe = self.recipe
+        batches = pk_batches(
+            self.targets,
+            classes=recipe.classes,
+            pictures=recipe.pictures,
+            seed=recipe.seed,
+            epoch=epoch,
+        )
+        share = len(batches) // self.processes
+        return batches[self.process * share : (self.process + 1) * share]
+
+
+def _step(
+    learner: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    accelerator: Accelerator,
+    batch: Batch,
+    labels: torch.Tensor,
+    recipe: Recipe,
+) -> float:
+    """Change the weights by one batch; not if the loss is not finite, which is returned."""
+    learner.train()
+    half = recipe.precision == "bf16"
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=half):
+        features, logits = learner(batch)
+    loss = total_loss(features.float(), logits.float(), labels, recipe)
+    value = loss.item()
+    if math.isfinite(value):
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm)
+        optimizer.step()
+    return value
+
+
+def embed(
+    network: Network, arrays: Arrays, indices: Indices, device: torch.device | str = "cpu"
+) -> npt.NDArray[np.float32]:
+    """Return the features of some pictures, float32 (n, features)."""
+    network.eval()
+    with torch.inference_mode():
+        features = [
+            network(take(arrays, indices[i : i + EVALUATION_BATCH], device))[0].float().cpu()
+            for i in range(0, len(indices), EVALUATION_BATCH)
+        ]
+    return torch.cat(features).numpy()
+
+
+def mean_average_precision(features: npt.NDArray[np.float32], labels: Indices) -> float:
+    """Return mAP, rule "full", of each picture searched among the others by cosine.
+
+    NaN without two pictures of a class.
+    """
+    own = np.arange(len(labels))
+    found = hits(ranking(cosine(features, features)), labels, labels, queries_in_gallery=own)
+    relevant = found.any(axis=1)
+    return float(AveragePrecision()(found[relevant]).mean()) if relevant.any() else math.nan
+
+
+def _digest(pictures: Pictures, train: Indices, test: Indices) -> str:
+    """Return what tells one data set and split from another."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (train, test, pictures.labels):
+        digest.update(np.asarray(part, "<i8").tobytes())
+    digest.update("\n".join([str(len(pictures.versions)), *pictures.classes]).encode())
+    return digest.hexdigest()
+
+
+def _resume(
+    path: str | os.PathLike[str], network: Network, state: dict[str, Any]
+) -> checkpoint.Checkpoint | None:
+    if not os.path.exists(path):
+        return None
+    kept = checkpoint.load(path)
+    for what, here, there in (
+        ("model", describe(network), describe(kept.network)),
+        ("recipe", state["recipe"], kept.training["recipe"]),
+        ("data and split", {"digest": state["data"]}, {"digest": kept.training["data"]}),
+    ):
+        differing = [key for key in here | there if here.get(key) != there.get(key)]
+        if differing:
+            told = ", ".join(f"{k} {there.get(k)!r}, now {here.get(k)!r}" for k in differing)
+            raise ValueError(
+                f"{os.fspath(path)}: a checkpoint of another {what}: {told}; "
+                "repeat its settings or train into another file"
+            )
+    return kept
+
+
+def _last_map(history: list[dict[str, float]]) -> float | None:
+    return next((row["mAP"] for row in reversed(history) if "mAP" in row), None)
+
+
+def _write_log(path: str | os.PathLike[str], history: list[dict[str, float]]) -> None:
+    text = io.StringIO()
+    columns = ["epoch", "loss", "learning_rate", "mAP", "seconds"]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    atomic.write(Path(path).with_suffix(".csv"), text.getvalue().encode(), overwrite=True)
