@@ -41,7 +41,7 @@ def pk_batches(
     """
     labels = np.asarray(labels)
     rng = np.random.default_rng([seed, epoch])
-    groups = []
+    groups: list[list[Indices]] = []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         lacking = -len(members) % pictures
@@ -50,7 +50,7 @@ def pk_batches(
     if len(groups) < 2:
         raise ValueError(f"{len(groups)} classes to learn from, expected two or more")
     classes = min(classes, len(groups))
-    batches = []
+    batches: list[Indices] = []
     while True:
         left = np.array([len(group) for group in groups])
         if np.count_nonzero(left) < classes:

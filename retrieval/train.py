@@ -163,7 +163,7 @@ def train(
                 number = state["step"]
                 draw = np.random.default_rng([recipe.seed, number, accelerator.process_index])
                 torch.manual_seed(int(draw.integers(2**63)))
-                version = pictures.versions[draw.integers(len(pictures.versions))]
+                version = pictures.versions[int(draw.integers(len(pictures.versions)))]
                 for group in stepper.param_groups:
                     group["lr"] = recipe.rate(number / batches.per_epoch)
                 loss = _step(

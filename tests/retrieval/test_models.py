@@ -1,11 +1,16 @@
 """The networks: sizes, equations, and what a feature must not depend on."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 
+from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.retrieval.batches import Blocks
 from jpegcrypt.retrieval.head import Head
 from jpegcrypt.retrieval.models import create, describe
+from jpegcrypt.retrieval.models.block_set import count, magnitudes
 from jpegcrypt.retrieval.models.gmlp import Block, Config, SpatialGatingUnit
 from jpegcrypt.retrieval.patches import to_patches
 
@@ -21,6 +26,14 @@ TINY = {
     },
     "vit": {"height": 32, "width": 16, "dimension": 24, "mlp": 48, "depth": 2, "features": 20},
     "resnet": {"blocks": (1, 1), "channels": 8, "features": 20},
+    "block_set": {
+        "words": 6,
+        "chroma_words": 5,
+        "hidden": 24,
+        "features": 20,
+        "dropout": 0.0,
+        "input_dropout": 0.0,
+    },
 }
 
 
@@ -33,6 +46,24 @@ def pictures(n: int, height: int = 32, width: int = 16):
     return torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8)
 
 
+def blocks(n: int, component=(0,) * 24 + (1,) * 6 + (2,) * 6) -> Blocks:
+    """Coefficients that fall with frequency, as those of photographs."""
+    spread = 40 / (1 + torch.arange(64)) * (1 + torch.rand(n, 1, 64))
+    coefficients = (torch.randn(n, len(component), 64) * spread).round().to(torch.int16)
+    steps = torch.arange(8, 72).float().expand(n, 3, 64)
+    return Blocks(coefficients, torch.tensor(component), steps)
+
+
+def batch_for(model, n: int):
+    return blocks(n) if model.domain == "coefficients" else pictures(n)
+
+
+def part(batch, index):
+    if isinstance(batch, Blocks):
+        return Blocks(batch.coefficients[index], batch.component, batch.steps[index])
+    return batch[index]
+
+
 def parameters(model) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -40,12 +71,12 @@ def parameters(model) -> int:
 @pytest.mark.parametrize("name", TINY)
 def test_features_do_not_depend_on_the_batch(name: str) -> None:
     model = create(name, classes=7, **TINY[name]).eval()
-    batch = pictures(5)
+    batch = batch_for(model, 5)
     with torch.no_grad():
         features, logits = model(batch)
-        alone, _ = model(batch[3:4])
-        reverse, _ = model(batch.flip(0))
-    assert features.shape == (5, 20)
+        alone, _ = model(part(batch, [3]))
+        reverse, _ = model(part(batch, [4, 3, 2, 1, 0]))
+    assert features.shape == (5, 27 if model.config.head == "posterior" else 20)
     assert logits.shape == (5, 7)
     assert torch.isfinite(features).all()
     assert (features[0] - features[1]).abs().max() > 1e-3
@@ -64,7 +95,7 @@ def test_a_description_builds_the_model_again(name: str) -> None:
 @pytest.mark.parametrize("name", TINY)
 def test_every_parameter_learns(name: str) -> None:
     model = create(name, classes=7, **TINY[name])
-    features, logits = model(pictures(6))
+    features, logits = model(batch_for(model, 6))
     (features.square().sum() + logits.square().sum()).backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     # A bias in front of batch norm is taken out again, and so is whatever is all zeros at first.
@@ -137,6 +168,66 @@ def test_heads() -> None:
         feature, logits = head(z)
         torch.testing.assert_close(feature, head.norm(before))
         torch.testing.assert_close(logits, head.classify(feature))
+
+
+def test_posterior_head_ranks_by_class_probability() -> None:
+    head = Head(5, 4, 3, "posterior").eval()
+    with torch.no_grad():
+        features, logits = head(torch.randn(6, 5))
+    p, direction = features[:, :3].square(), features[:, 3:] * 2
+    torch.testing.assert_close(p, logits.softmax(1))
+    torch.testing.assert_close(direction.norm(dim=1), torch.ones(6))
+    assert logits.abs().max() <= 16
+
+
+def scramble(batch: Blocks) -> Blocks:
+    """Do to each block what a key with a bank of signs does: signs, transposition, a new place."""
+    n, count, _ = batch.coefficients.shape
+    natural = batch.coefficients[..., np.argsort(ZIGZAG)].reshape(n, count, 8, 8)
+    turned = torch.rand(n, count, 1, 1) < 0.5
+    natural = torch.where(turned, natural.transpose(2, 3), natural)
+    natural = natural * (torch.randint(0, 2, natural.shape) * 2 - 1)
+    out = natural.reshape(n, count, 64)[..., ZIGZAG].clone()
+    for i in range(n):
+        for component in range(3):
+            places = torch.where(batch.component == component)[0]
+            out[i, places] = out[i, places[torch.randperm(len(places))]]
+    return Blocks(out.to(torch.int16), batch.component, batch.steps)
+
+
+def test_block_set_sees_nothing_that_the_key_decides() -> None:
+    model = create("block_set", classes=7, **TINY["block_set"]).eval()
+    batch = blocks(4)
+    # Transposition is invisible where the steps are symmetric, as it is to pixels.
+    steps = torch.ones(8, 8) + torch.arange(8.0) + torch.arange(8.0)[:, None]
+    batch = batch._replace(steps=steps.reshape(64)[ZIGZAG].expand(4, 3, 64))
+    scrambled = scramble(batch)
+    assert not torch.equal(scrambled.coefficients, batch.coefficients)
+    with torch.no_grad():
+        features, _ = model(batch)
+        torch.testing.assert_close(model(scrambled)[0], features, rtol=1e-4, atol=1e-5)
+        other = model(batch._replace(coefficients=batch.coefficients.roll(1, 0)))[0]
+    assert (other - features).abs().max() > 1e-3
+
+
+def test_histograms_count_blocks() -> None:
+    size = magnitudes(blocks(2).coefficients, torch.ones(2, 64))
+    squares = count(size, diagonals=3).square()
+    # Four pairs of frequencies below the third diagonal, two of them of two; then the blocks.
+    torch.testing.assert_close(squares[:, :48].reshape(2, 6, 8).sum(2), torch.ones(2, 6))
+    ends = [48, 80, 208, 272, 336]
+    for start, end in pairwise(ends):
+        torch.testing.assert_close(squares[:, start:end].sum(1), torch.ones(2))
+    assert squares.shape[1] == ends[-1]
+
+
+def test_a_part_of_the_blocks_is_enough_to_learn_from() -> None:
+    model = create("block_set", classes=7, **TINY["block_set"] | {"keep": 0.25})
+    batch = blocks(8)
+    first, second = (model(batch)[1] for _ in range(2))
+    assert not torch.equal(first, second)
+    model.eval()
+    assert torch.equal(model(batch)[1], model(batch)[1])
 
 
 def test_patches_lie_where_they_lay() -> None:

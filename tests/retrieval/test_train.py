@@ -1,0 +1,178 @@
+"""Training: batches, losses, checkpoints, and runs that are cut off."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval.arrays import PixelArrays
+from jpegcrypt.retrieval.losses import batch_hard_triplet
+from jpegcrypt.retrieval.models import create
+from jpegcrypt.retrieval.recipe import Recipe
+from jpegcrypt.retrieval.sampler import pk_batches
+from jpegcrypt.retrieval.train import Diverged, Pictures, train
+
+RECIPE = Recipe(epochs=3, classes=3, pictures=2, learning_rate=1e-3, warmup=1, milestones=(2,))
+CONFIG = {"height": 16, "width": 16, "dimension": 8, "heads": 2, "mlp": 16, "depth": 1}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    """Noise around a color for each of four classes, in two versions."""
+    rng = np.random.default_rng(5)
+    labels = np.repeat(np.arange(4), 6)
+    colors = rng.integers(60, 200, (4, 3))[labels][:, None, None]
+    versions = [
+        PixelArrays(
+            np.clip(colors + rng.normal(0, 20, (24, 16, 16, 3)), 0, 255).astype(np.uint8),
+            np.arange(24),
+            [],
+        )
+        for _ in range(2)
+    ]
+    return Pictures(versions, labels, ["a", "b", "c", "d"])
+
+
+SPLIT = (np.flatnonzero(np.arange(24) % 3), np.flatnonzero(np.arange(24) % 3 == 0))
+
+
+class CutOff(Exception):
+    """Stands for whatever ends a process."""
+
+
+def test_every_picture_has_its_turn() -> None:
+    labels = np.repeat(np.arange(7), [10, 10, 10, 10, 10, 10, 8])
+    batches = pk_batches(labels, classes=3, pictures=5, seed=1, epoch=0)
+    for batch in batches:
+        _, counts = np.unique(labels[batch], return_counts=True)
+        assert counts.tolist() == [5, 5, 5]
+    # 14 groups in threes: two groups of different classes wait for the next epoch.
+    assert len(batches) == 4
+    seen = np.unique(np.concatenate(batches))
+    assert len(seen) >= 58
+    again = pk_batches(labels, classes=3, pictures=5, seed=1, epoch=0)
+    assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
+    other = pk_batches(labels, classes=3, pictures=5, seed=1, epoch=1)
+    assert not all(np.array_equal(a, b) for a, b in zip(batches, other, strict=True))
+
+
+def test_triplets_are_the_hardest() -> None:
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(12, 5)), np.repeat([0, 1, 2], 4)
+    expected = []
+    for i in range(12):
+        d = np.sqrt(((features - features[i]) ** 2).sum(1))
+        expected.append(max(0, d[labels == labels[i]].max() - d[labels != labels[i]].min() + 0.3))
+    loss = batch_hard_triplet(torch.tensor(features), torch.tensor(labels), 0.3)
+    assert loss.item() == pytest.approx(np.mean(expected), rel=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])  # within an epoch, at its end, in the last
+def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int) -> None:
+    # Dropout, two versions and Adam's moments: all that a step draws and remembers.
+    def run(path, watch=None, **options):
+        return train(
+            path, "vit", pictures, *SPLIT, recipe=RECIPE, config=CONFIG, watch=watch, **options
+        )
+
+    whole = run(tmp_path / "whole.safetensors").state_dict()
+
+    def stop(step) -> None:
+        if step.number == steps + 1:
+            raise CutOff
+
+    path = tmp_path / "cut.safetensors"
+    with pytest.raises(CutOff):
+        run(path, stop, save_every=0)
+    assert checkpoint.load(path).training["step"] == steps
+    numbers = []
+    resumed = run(path, lambda step: numbers.append(step.number), resume=True).state_dict()
+    assert numbers[0] == steps + 1
+    for name, value in whole.items():
+        assert torch.equal(value, resumed[name]), name
+    logs = [
+        [row.rpartition(",")[0] for row in log.read_text().splitlines()]  # without the seconds
+        for log in (tmp_path / "whole.csv", tmp_path / "cut.csv")
+    ]
+    assert logs[0] == logs[1]
+    assert len(logs[0]) == 1 + RECIPE.epochs
+    # Ended: nothing to do, the optimizer is gone.
+    assert run(path, lambda step: pytest.fail("went on"), resume=True).state_dict().keys()
+    assert checkpoint.load(path).optimizer == {}
+
+
+def test_a_seed_is_a_run(tmp_path, pictures) -> None:
+    def run(name: str, seed: int):
+        recipe = Recipe(epochs=1, classes=2, pictures=2, seed=seed)
+        model = train(tmp_path / name, "vit", pictures, *SPLIT, recipe=recipe, config=CONFIG)
+        return model.head.project.weight
+
+    state = torch.get_rng_state()
+    first = run("a", 1)
+    assert torch.equal(first, run("b", 1))
+    assert not torch.equal(first, run("c", 2))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_checkpoint_is_the_model(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    train, test = SPLIT
+    recipe = Recipe(epochs=1, classes=2, pictures=2)
+    unseen = pictures.labels != 1
+    network = _train(path, pictures, train[unseen[train]], test, recipe)
+    loaded = checkpoint.load(path)
+    assert loaded.classes == ["a", "c", "d"]  # no logit for what was not learned
+    assert not loaded.network.training
+    batch = torch.from_numpy(pictures.versions[0].pixels[:3])
+    with torch.no_grad():
+        assert torch.equal(loaded.network(batch)[0], network(batch)[0])
+
+
+def _train(path, pictures, train_, test, recipe, **options):
+    return train(path, "vit", pictures, train_, test, recipe=recipe, config=CONFIG, **options)
+
+
+def test_nan_stops_the_run_and_spares_the_checkpoint(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    recipe = Recipe(epochs=40, classes=2, pictures=2, learning_rate=1e30, warmup=0, clip_norm=1e30)
+    with pytest.raises(Diverged, match=r"the loss is (nan|inf) at step \d+ of .* 1e\+30"):
+        _train(path, pictures, *SPLIT, recipe, save_every=0)
+    if path.exists():
+        assert checkpoint.load(path).training["step"] > 0
+
+
+def test_another_training_is_refused(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    recipe = Recipe(epochs=1, classes=2, pictures=2)
+    _train(path, pictures, *SPLIT, recipe)
+    with pytest.raises(FileExistsError):
+        _train(path, pictures, *SPLIT, recipe)
+    with pytest.raises(ValueError, match="another recipe: epochs 1, now 2"):
+        _train(path, pictures, *SPLIT, Recipe(epochs=2, classes=2, pictures=2), resume=True)
+    with pytest.raises(ValueError, match="another data and split"):
+        _train(path, pictures, SPLIT[1], SPLIT[0], recipe, resume=True)
+    with pytest.raises(ValueError, match="another model: depth 1, now 2"):
+        train(
+            path, "vit", pictures, *SPLIT, recipe=recipe, config=CONFIG | {"depth": 2}, resume=True
+        )
+
+
+def test_what_is_no_checkpoint(tmp_path) -> None:
+    path = tmp_path / "a"
+    with pytest.raises(FileNotFoundError):
+        checkpoint.load_model(path)
+    path.write_bytes(b"no tensors")
+    with pytest.raises(ValueError, match="not a model that jpegcrypt trained"):
+        checkpoint.load_model(path)
+    network = create("resnet", classes=2, blocks=[1], channels=8)
+    checkpoint.save(path, network, ["a", "b"], {})
+    data = bytearray(path.read_bytes())
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    del header["model.head.classify.weight"]
+    for broken in (data[: len(data) // 2], data[:-1], data[:8] + b"x" + data[9:]):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match="not a model that jpegcrypt trained"):
+            checkpoint.load_model(path)
