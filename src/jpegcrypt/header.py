@@ -23,6 +23,7 @@ from typing import Self
 from jpegcrypt.errors import MalformedJpeg, UnsupportedJpeg
 
 SEGMENT_MARKER = 0xEB  # APP11
+PNG_KEYWORD = "jpegcrypt"  # of the text chunk that holds the header in hexadecimal
 FORMAT_VERSION = 1
 KEY_MODES = {"nonce": 0, "content": 1, "fixed": 2}
 DC_MODES = {"permuted": 0, "residual": 1}

@@ -1,0 +1,145 @@
+"""Files as arrays: the values of our own decoder, what is left out and why, the cache."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import jpegcrypt
+from jpegcrypt import Key
+
+pytest.importorskip("joblib", reason="joblib is not installed; the retrieval extra brings it")
+
+from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.retrieval import arrays
+from jpegcrypt.retrieval.arrays import load_coefficients, load_pixels
+
+KEY = Key(bytes(32))
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    return blocks.repeat(8, axis=0).repeat(8, axis=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with every kind of file that a data set may hold."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    upright = jpegcrypt.encrypt(picture(48, 32), KEY)
+    (folder / "0-upright.jpg").write_bytes(upright)
+    (folder / "1-landscape.jpg").write_bytes(jpegcrypt.encrypt(picture(32, 48, 1), KEY))
+    (folder / "2-cut.jpg").write_bytes(upright[:200])
+    (folder / "3-plain.jpg").write_bytes(jpegcrypt.encode(picture(48, 32)))
+    (folder / "4-small.jpg").write_bytes(jpegcrypt.encrypt(picture(32, 32), KEY))
+    (folder / "5-text.jpg").write_text("hello")
+    (folder / "6-empty.jpg").touch()
+    Image.fromarray(picture(48, 32)).save(folder / "7-plain.png")
+    (folder / "8-cut.png").write_bytes((folder / "7-plain.png").read_bytes()[:80])
+    (folder / "9-link.jpg").symlink_to("nowhere")
+    return folder
+
+
+def listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def test_pixels_are_those_of_the_decoder(folder: Path) -> None:
+    loaded = load_pixels(listed(folder))
+    assert loaded.kept.tolist() == [0, 1]
+    assert loaded.pixels.shape == (2, 48, 32, 3)
+    for row, path in zip(loaded.pixels, listed(folder), strict=False):
+        seen = jpegcrypt.decode(path.read_bytes())
+        np.testing.assert_array_equal(row, seen if seen.shape[0] == 48 else np.rot90(seen))
+
+
+def test_coefficients_are_those_of_the_decoder(folder: Path) -> None:
+    loaded = load_coefficients(listed(folder))
+    assert loaded.kept.tolist() == [0, 1]
+    assert loaded.coefficients.shape == (2, 36, 64)
+    assert np.bincount(loaded.component).tolist() == [24, 6, 6]
+    for i, path in enumerate(listed(folder)[:2]):
+        read = jpegcrypt.read_coefficients(path.read_bytes())
+        assert read.Cb is not None
+        cb = loaded.coefficients[i, loaded.component == 1]
+        np.testing.assert_array_equal(cb, read.Cb.reshape(-1, 64)[:, ZIGZAG])
+        np.testing.assert_array_equal(loaded.steps[i], read.qt.reshape(3, 64)[:, ZIGZAG])
+
+
+@pytest.mark.parametrize("load", [load_pixels, load_coefficients])
+def test_what_is_left_out_is_named(folder: Path, load) -> None:
+    reasons = {skipped.path.name: skipped.reason for skipped in load(listed(folder)).skipped}
+    assert list(reasons) == [path.name for path in listed(folder)[2:]]
+    assert "cut short at byte" in reasons["2-cut.jpg"]
+    assert "without a jpegcrypt header" in reasons["3-plain.jpg"]
+    assert "as the first file has" in reasons["4-small.jpg"]
+    assert "begins with 0x68656C6C" in reasons["5-text.jpg"]
+    assert "an empty file" in reasons["6-empty.jpg"]
+    assert reasons["9-link.jpg"] == "No such file or directory"
+
+
+def test_plain_pictures_on_request(folder: Path) -> None:
+    loaded = load_pixels(listed(folder), cipher_only=False)
+    assert loaded.kept.tolist() == [0, 1, 3, 7]
+    np.testing.assert_array_equal(loaded.pixels[3], picture(48, 32))
+    assert load_coefficients(listed(folder), cipher_only=False).kept.tolist() == [0, 1, 3]
+
+
+def test_gray_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "gray.jpg"
+    path.write_bytes(jpegcrypt.encrypt(picture(16, 16)[:, :, 0], KEY))
+    assert load_pixels([path]).pixels.shape == (1, 16, 16, 3)
+    assert load_coefficients([path]).component.tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("load", [load_pixels, load_coefficients])
+def test_nothing_to_use(folder: Path, load) -> None:
+    with pytest.raises(ValueError, match=r"none of 1 files.*5-text\.jpg: found a file that begins"):
+        load([folder / "5-text.jpg"])
+    with pytest.raises(ValueError, match="none of 0 files"):
+        load([])
+
+
+@pytest.mark.parametrize(("load", "name"), [(load_pixels, "pixels"), (load_coefficients, "steps")])
+def test_the_cache_gives_the_same(folder: Path, tmp_path: Path, monkeypatch, load, name) -> None:
+    cache = tmp_path / "cache"
+    fresh, first = load(listed(folder)), load(listed(folder), cache=cache)
+    monkeypatch.setattr(arrays, "_decode", None)  # not needed again
+    moved = tmp_path / "moved"
+    shutil.move(folder, moved)
+    again = load(listed(moved), cache=cache)
+    for loaded in (first, again):
+        assert isinstance(getattr(loaded, name), np.memmap)
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(fresh, name))
+        np.testing.assert_array_equal(loaded.kept, fresh.kept)
+        assert [s.reason for s in loaded.skipped] == [s.reason for s in fresh.skipped]
+    assert again.skipped[0].path.parent == moved
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_the_cache_follows_the_contents(folder: Path, tmp_path: Path) -> None:
+    files, cache = listed(folder), tmp_path / "cache"
+    before = load_pixels(files, cache=cache).pixels
+    files[0].write_bytes(jpegcrypt.encrypt(picture(48, 32, 2), KEY))
+    after = load_pixels(files, cache=cache).pixels
+    np.testing.assert_array_equal(before[1], after[1])
+    assert not np.array_equal(before[0], after[0])
+    assert load_pixels(files, cache=cache, cipher_only=False).kept.tolist() == [0, 1, 3, 7]
+
+
+def test_a_failed_load_leaves_no_entry(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="none of 1 files"):
+        load_pixels([folder / "5-text.jpg"], cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_processes_give_the_same(folder: Path) -> None:
+    files = listed(folder) * 20  # several chunks
+    one, two = load_pixels(files, workers=1), load_pixels(files, workers=2)
+    np.testing.assert_array_equal(one.pixels, two.pixels)
+    np.testing.assert_array_equal(one.kept, two.kept)
+    assert one.skipped == two.skipped
