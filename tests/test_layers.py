@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "header": {"errors"},
     "metadata": {"errors", "key"},
     "tag": BASE | {"codec", "header", "key"},
-    "schemes": BASE | {"codec", "cipher", "key", "header", "metadata", "tag"},
+    "schemes": BASE | {"codec", "cipher", "encoder", "key", "header", "metadata", "tag"},
     "encoder": BASE | {"codec"},
     "api": BASE
     | {"atomic", "codec", "cipher", "encoder", "key", "header", "metadata", "tag", "schemes"},
