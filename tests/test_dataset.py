@@ -44,7 +44,7 @@ def test_the_tree_is_mirrored(plain: Path, tmp_path: Path) -> None:
     assert (inspect(data).bank, inspect(data).width) == ("signs256", 48)
     with Image.open(plain / "a/1.png") as image:
         error = np.abs(decrypt(data, KEY).astype(int) - np.asarray(image.convert("RGB")))
-    assert error.mean() < 2
+    assert error.mean() < 5
 
 
 @pytest.mark.parametrize(("quality", "suffix"), [(None, ".png"), (95, ".jpg")])
