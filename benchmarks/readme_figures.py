@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = Path(__file__).parent / "results"
 STAR = r"\*"
-OPERATIONS = ("encrypt", "encrypt, fast", "decrypt", "encode", "encode, fast", "decode")
+OPERATIONS = (
+    *("encrypt", "encrypt, fast", "encrypt, best", "decrypt"),
+    *("encode", "encode, fast", "encode, best", "decode"),
+)
 
 _BLOCK = re.compile(
     r"(<!-- begin: python benchmarks/readme_figures.py -->\n).*(<!-- end -->)", re.S

@@ -45,9 +45,11 @@ SAVE, SAVE_OPTIMIZED, LOAD = "Pillow save", "Pillow save, optimize", "Pillow ope
 OURS = {
     "encrypt, fast": SAVE,
     "encrypt": SAVE_OPTIMIZED,
+    "encrypt, best": SAVE,
     "decrypt": LOAD,
     "encode, fast": SAVE,
     "encode": SAVE_OPTIMIZED,
+    "encode, best": SAVE,
     "decode": LOAD,
 }
 RIVALS = {
@@ -58,6 +60,7 @@ RIVALS = {
 
 # What the ratios are measured against: the least that we accept, and what we aim at.
 Target = tuple[float, float]
+BEST: Target = (0.05, 0.5)  # the least is ten times the trellis of mozjpeg
 RATIO_TARGETS: dict[str, dict[tuple[str, str], Target]] = {
     "avx512": {
         ("192x128", "encrypt, fast"): (1.8, 2.4),
@@ -68,6 +71,8 @@ RATIO_TARGETS: dict[str, dict[tuple[str, str], Target]] = {
         ("512x384", "encrypt"): (2.5, 3.0),
         ("2 MP", "encrypt"): (2.5, 3.0),
         ("12 MP", "encrypt"): (2.5, 3.0),
+        ("2 MP", "encrypt, best"): BEST,
+        ("2 MP", "encode, best"): BEST,
         ("192x128", "decrypt"): (2.0, 2.5),
         ("2 MP", "decrypt"): (1.3, 1.5),
         ("12 MP", "decrypt"): (1.3, 1.5),
@@ -81,6 +86,8 @@ RATIO_TARGETS: dict[str, dict[tuple[str, str], Target]] = {
         ("512x384", "encrypt"): (2.0, 3.0),
         ("2 MP", "encrypt"): (2.0, 3.0),
         ("12 MP", "encrypt"): (2.0, 3.0),
+        ("2 MP", "encrypt, best"): BEST,
+        ("2 MP", "encode, best"): BEST,
         ("192x128", "decrypt"): (1.8, 2.2),
         ("2 MP", "decrypt"): (1.2, 1.4),
         ("12 MP", "decrypt"): (1.2, 1.4),
@@ -131,9 +138,11 @@ def operations(picture: Pixels) -> dict[str, Callable[[], object]]:
         LOAD: lambda: Image.open(io.BytesIO(plain)).load(),
         "encrypt, fast": lambda: jpegcrypt.encrypt(picture, key, quality=QUALITY, effort="fast"),
         "encrypt": lambda: jpegcrypt.encrypt(picture, key, quality=QUALITY),
+        "encrypt, best": lambda: jpegcrypt.encrypt(picture, key, quality=QUALITY, effort="best"),
         "decrypt": lambda: jpegcrypt.decrypt(cipher, key),
         "encode, fast": lambda: jpegcrypt.encode(picture, quality=QUALITY, effort="fast"),
         "encode": lambda: jpegcrypt.encode(picture, quality=QUALITY),
+        "encode, best": lambda: jpegcrypt.encode(picture, quality=QUALITY, effort="best"),
         "decode": lambda: jpegcrypt.decode(plain),
         "Pillow save + AES-256-GCM": lambda: aes.encrypt(os.urandom(12), save(), None),
     }
@@ -252,8 +261,8 @@ def verdict(value: float, goal: Target | None) -> str:
 def table(timings: list[Timing]) -> Table:
     shown = Table(
         title=f"Speed, {_core.simd_level()} kernels",
-        caption="ratios: time of the rival over ours. Fast ones against Pillow save; encrypt and "
-        "encode against Pillow save, optimize; decrypt and decode against Pillow open + load",
+        caption="ratios: time of the rival over ours. Fast and best against Pillow save; encrypt "
+        "and encode against Pillow save, optimize; decrypt and decode against Pillow open + load",
     )
     for heading in (
         "picture",

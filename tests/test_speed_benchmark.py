@@ -54,7 +54,10 @@ def test_a_summary() -> None:
 def test_what_is_timed_gives_pictures() -> None:
     picture = mosaic(48, 32)
     calls = speed.operations(picture)
-    for name in ("encrypt", "encrypt, fast", "encode", "encode, fast", speed.SAVE):
+    efforts = [
+        f"{name}{effort}" for name in ("encrypt", "encode") for effort in ("", ", fast", ", best")
+    ]
+    for name in (*efforts, speed.SAVE):
         file = calls[name]()
         assert isinstance(file, bytes)
         assert file.startswith(b"\xff\xd8")

@@ -46,12 +46,13 @@ from jpegcrypt.errors import (
 from jpegcrypt.header import DC_MODES, KEY_MODES, SEGMENT_MARKER, Header, is_header
 from jpegcrypt.key import NONCE_SIZE, Key
 from jpegcrypt.metadata import Metadata
-from jpegcrypt.schemes import lu2022
+from jpegcrypt.schemes import feng2021, lu2022
 from jpegcrypt.tag import compute_tag, message_start, verify_tag
 
 KeyMode = Literal["nonce", "content", "fixed"]
 DcMode = Literal["permuted", "residual"]
 
+_SCHEMES = {"lu2022": lu2022.ID, "feng2021": feng2021.ID}
 _PLAIN = _core.TransformBank(to_fixed_point(dct_matrix()[None]))
 
 
@@ -284,7 +285,12 @@ def _tampered() -> TamperedFile:
 
 
 def _misfit(jpeg: JpegFile, head: Header, sealed: bytes, key: Key) -> JpegcryptError:
-    """Say why a header does not fit: changed, another key's, or of a newer release."""
+    """Say why a header does not fit: changed, another key's, or of another scheme or release."""
+    if head.scheme == feng2021.ID:
+        return UnsupportedJpeg(
+            "a file of scheme feng2021, expected lu2022",
+            hint="jpegcrypt.schemes.feng2021.decrypt opens it",
+        )
     as_ours = replace(head, key_id=key.id)
     start = message_start(as_ours, frame_identity(jpeg.frame, jpeg.tables), sealed)
     _, message = decode_planes(jpeg, message_start=start)
@@ -531,7 +537,7 @@ def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
     jpeg = parse(data, max_pixels=max_pixels)
     head, sealed = find_header(jpeg)
     return CipherInfo(
-        scheme=_name({"lu2022": lu2022.ID}, head.scheme),
+        scheme=_name(_SCHEMES, head.scheme),
         bank=_name(BANKS, head.bank),
         dc=_name(DC_MODES, head.dc),
         key_mode=_name(KEY_MODES, head.key_mode),
