@@ -27,14 +27,13 @@ from jpegcrypt import atomic
 from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval.arrays import PixelArrays, Skipped, load_coefficients, load_pixels
 from jpegcrypt.retrieval.batches import Arrays, Batch, take
+from jpegcrypt.retrieval.embed import features_of
 from jpegcrypt.retrieval.folders import Indices, read_folder
 from jpegcrypt.retrieval.losses import total_loss
 from jpegcrypt.retrieval.metrics import AveragePrecision, cosine, hits, ranking
 from jpegcrypt.retrieval.models import Network, create, describe
 from jpegcrypt.retrieval.recipe import Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
-
-EVALUATION_BATCH = 100
 
 
 class Diverged(ArithmeticError):
@@ -259,7 +258,7 @@ def train(
                 "learning_rate": recipe.rate(epoch + 1),
             }
             if len(test) and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs):
-                features = embed(network, pictures.versions[0], test, accelerator.device)
+                features = features_of(network, pictures.versions[0], test, accelerator.device)
                 row["mAP"] = mean_average_precision(features, pictures.labels[test])
             state["seconds"] = time.monotonic() - clock
             state["history"].append(row | {"seconds": round(state["seconds"], 1)})
@@ -314,19 +313,6 @@ def _step(
         accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm)
         optimizer.step()
     return value
-
-
-def embed(
-    network: Network, arrays: Arrays, indices: Indices, device: torch.device | str = "cpu"
-) -> npt.NDArray[np.float32]:
-    """Return the features of some pictures, float32 (n, features)."""
-    network.eval()
-    with torch.inference_mode():
-        features = [
-            network(take(arrays, indices[i : i + EVALUATION_BATCH], device))[0].float().cpu()
-            for i in range(0, len(indices), EVALUATION_BATCH)
-        ]
-    return torch.cat(features).numpy()
 
 
 def mean_average_precision(features: npt.NDArray[np.float32], labels: Indices) -> float:

@@ -24,6 +24,7 @@ from jpegcrypt.codec.write import SUBSAMPLING
 from jpegcrypt.encoder import EFFORTS
 from jpegcrypt.header import DC_MODES, KEY_MODES
 from jpegcrypt.images import FORMATS
+from jpegcrypt.retrieval.index import SPLITS
 from transcripts import check_transcript, jpegcrypt
 
 DATA = Path(skimage.__file__).parent / "data"
@@ -134,6 +135,7 @@ def test_choices_are_those_of_the_library():
         "dc": tuple(DC_MODES),
         "key_mode": tuple(KEY_MODES),
         "metadata": ("seal", "strip"),
+        "split": (*SPLITS, "all"),
         "extension": ("png", "jpg", "tif", "webp", "bmp", "ppm"),
     }
     assert {f".{name}" for name in choices["extension"]} <= FORMATS.keys()

@@ -12,10 +12,11 @@ from benchmarks.photographs import labelled_crops
 from jpegcrypt import Key
 from jpegcrypt.dataset import encrypt_dataset
 from jpegcrypt.retrieval import checkpoint, models
+from jpegcrypt.retrieval.embed import features_of
 from jpegcrypt.retrieval.folders import stratified
 from jpegcrypt.retrieval.metrics import cosine, score
 from jpegcrypt.retrieval.models import recipe
-from jpegcrypt.retrieval.train import embed, read_pictures, train
+from jpegcrypt.retrieval.train import read_pictures, train
 from transcripts import jpegcrypt
 
 
@@ -48,7 +49,7 @@ def test_finds_parts_of_the_same_photograph(tmp_path, ciphers) -> None:
     short = replace(recipe("block_set"), epochs=5, warmup=1, batch_pictures=5)
     path = tmp_path / "model.safetensors"
     network = train(path, "block_set", pictures, learn, test, recipe=short, config=SIZES)
-    features = embed(network, pictures.versions[0], test)
+    features = features_of(network, pictures.versions[0], test)
     full = score(cosine(features, features), pictures.labels[test])["full"]
     assert full.chance < 0.3
     assert full.mean > 0.75

@@ -1,4 +1,5 @@
-"""The command ``jpegcrypt``: keygen, encrypt, decrypt, inspect; train.
+"""The command ``jpegcrypt``: keygen, encrypt, decrypt, inspect; train, embed, search,
+evaluate, page.
 
 Options and their texts stand here; what takes long to import is imported by the command that needs
 it.
@@ -271,6 +272,17 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
         click.echo(f"{name:16} {value}")
 
 
+# --- the server's side ----------------------------------------------------------------------------
+
+model_option = click.option(
+    "--model", required=True, metavar="FILE", help="A model that `jpegcrypt train` made."
+)
+plain_option = click.option(
+    "--plain", is_flag=True, help="Take pictures that nobody encrypted, too."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+
+
 @main.command()
 @click.argument("data")
 @click.argument("out")
@@ -302,7 +314,7 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
     metavar="NAME=VALUE",
     help="Change the model or its training: epochs=30, seed=1, precision=bf16, depth=6, ...",
 )
-@click.option("--plain", is_flag=True, help="Take pictures that nobody encrypted, too.")
+@plain_option
 @click.option("--cache", metavar="FOLDER", help="Keep decoded pictures here for the next time.")
 @click.option("--resume", is_flag=True, help="Go on with OUT where its training stopped.")
 def train(data: str, out: str, model: str, **options: Any) -> None:
@@ -317,3 +329,84 @@ def train(data: str, out: str, model: str, **options: Any) -> None:
     from jpegcrypt.cli.train import train as run
 
     run(data, out, model, **options)
+
+
+@main.command()
+@click.argument("data", nargs=-1, required=True)
+@click.argument("index")
+@model_option
+@plain_option
+@overwrite_option
+def embed(data: tuple[str, ...], index: str, model: str, plain: bool, overwrite: bool) -> None:
+    """Compute a feature of each encrypted picture in DATA and write them to INDEX, an .npz file.
+
+    DATA is a labelled folder (a folder for each class, or n.jpg as Corel has it, or
+    class_index.jpg), a CSV file with the columns path and label, or any files and folders. No key
+    is needed. Files that cannot be used are listed and left out, and the exit code is 1.
+    """
+    from jpegcrypt.cli import retrieval
+
+    retrieval.embed(data, index, model, plain=plain, overwrite=overwrite)
+
+
+@main.command()
+@click.argument("index")
+@click.argument("query")
+@model_option
+@click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@plain_option
+@click.option("--json", "as_json", is_flag=True, help="For programs, and for `jpegcrypt page`.")
+def search(index: str, query: str, model: str, k: int, plain: bool, as_json: bool) -> None:
+    """List the pictures of INDEX that are most similar to the encrypted picture QUERY.
+
+    Each line has the cosine of the features and the file. The search is exact, and needs no key.
+    """
+    from jpegcrypt.cli import retrieval
+
+    retrieval.search(index, query, model, k, plain=plain, as_json=as_json)
+
+
+@main.command()
+@click.argument("index")
+@click.option(
+    "--split",
+    type=click.Choice(["stratified", "unseen-classes", "all"]),
+    default="stratified",
+    show_default=True,
+    help="Which pictures are the queries: those not trained with, or all.",
+)
+@click.option("--seed", type=int, default=2020, show_default=True, help="Of the split.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--rankings",
+    metavar="FILE",
+    help="Write the ten best for a query of each class, for `jpegcrypt page`.",
+)
+@overwrite_option
+def evaluate(
+    index: str, split: str, seed: int, as_json: bool, rankings: str | None, overwrite: bool
+) -> None:
+    """Measure how well INDEX, of a labelled folder, finds pictures of the same class.
+
+    All rules of average precision in use stand side by side, with recall, precision and nDCG, what
+    a random order would give, and the means with equally similar pictures in reverse order.
+    """
+    from jpegcrypt.cli import retrieval
+
+    retrieval.evaluate(index, split, seed, rankings, as_json=as_json, overwrite=overwrite)
+
+
+@main.command()
+@click.argument("rankings")
+@click.argument("html")
+@click.option("--key", "key_file", metavar="KEYFILE", help="Show the decrypted pictures below.")
+@overwrite_option
+def page(rankings: str, html: str, key_file: str | None, overwrite: bool) -> None:
+    """Show queries and what was found for them on a page, the new file HTML.
+
+    RANKINGS comes from `jpegcrypt search --json` or `jpegcrypt evaluate --rankings`. Without a key
+    the page shows what the server sees; with it, which the server never has, what was found.
+    """
+    from jpegcrypt.cli.page import page as write_page
+
+    write_page(rankings, html, KeyFile(key_file) if key_file else None, overwrite=overwrite)

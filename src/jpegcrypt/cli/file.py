@@ -56,7 +56,6 @@ def _check_target(src: str, dst: str, conversion: Conversion, *, overwrite: bool
         os.stat(os.path.dirname(dst) or ".")
     try:
         check_target(src, dst, overwrite=overwrite)
-    except FileExistsError as error:
-        raise Stop(explain(error)[0], hint="--overwrite replaces it") from error
     except (OSError, ValueError) as error:
-        raise Stop(explain(error)[0]) from error
+        message, hint = explain(error)
+        raise Stop(message, hint=hint) from error

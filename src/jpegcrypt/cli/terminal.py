@@ -109,6 +109,8 @@ def explain(error: Exception, name: str | None = None) -> tuple[str, str | None]
     hint = getattr(error, "hint", None)
     if isinstance(error, ImageTooLarge) and hint:
         hint = re.sub(r"PIL\.Image\.MAX_IMAGE_PIXELS|max_pixels", "--max-pixels", hint)
+    if isinstance(error, FileExistsError):
+        hint = "--overwrite replaces it"
     if isinstance(error, OSError) and error.strerror:
         text = _lower(error.strerror)
         name = error.filename or name

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jpegcrypt.cli.retrieval import report, retrieval_extra
 from jpegcrypt.cli.terminal import INTERRUPTED, Stop, about, say
 
 if TYPE_CHECKING:
     from jpegcrypt.retrieval.recipe import Recipe
     from jpegcrypt.retrieval.train import Step
-
-_LISTED = 20
 
 
 def train(
@@ -34,16 +33,9 @@ def train(
     """Train a model on labelled folders and write it to a file."""
     if os.path.lexists(out) and not resume:
         raise Stop(f"{out}: the file exists", hint="--resume goes on with it")
-    try:
+    with retrieval_extra():
         from jpegcrypt.retrieval import folders, models
         from jpegcrypt.retrieval import train as training
-    except ModuleNotFoundError as error:
-        if error.name not in {"torch", "accelerate", "safetensors", "joblib"}:
-            raise
-        raise Stop(
-            f"this needs {error.name}, which is not installed",
-            hint="pip install 'jpegcrypt[retrieval]'",
-        ) from error
     if model not in models.names():
         raise Stop(f"no model {model}", hint=f"one of {', '.join(models.names())}")
     config, recipe = parse(settings, model)
@@ -54,8 +46,7 @@ def train(
         )
     except ValueError as error:  # names the file itself
         raise Stop(str(error)) from error
-    for one in skipped[:_LISTED]:
-        say(f"{one.path}: {one.reason}")
+    report(skipped)
     if skipped:
         say(f"{len(skipped)} pictures left out")
     if domain == "pixels" and "height" in models.settings(model):

@@ -1,0 +1,121 @@
+"""Files through a model: one feature a picture."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from jpegcrypt.retrieval import metrics
+from jpegcrypt.retrieval.arrays import Skipped, load_coefficients, load_pixels
+from jpegcrypt.retrieval.batches import Arrays, take
+from jpegcrypt.retrieval.checkpoint import load_model
+from jpegcrypt.retrieval.folders import Indices, LabelledFiles
+from jpegcrypt.retrieval.index import Features, Index
+from jpegcrypt.retrieval.models import Network
+
+BATCH = 100
+
+
+class Embedded(NamedTuple):
+    """Features of files.
+
+    Attributes
+    ----------
+    features : float32 array (n, d)
+        Of length 1.
+    kept : intp array (n,)
+        Which of the files each row is.
+    skipped : list of Skipped
+        The others.
+    """
+
+    features: Features
+    kept: Indices
+    skipped: list[Skipped]
+
+
+def embed(
+    network: Network,
+    files: Sequence[str | os.PathLike[str]],
+    *,
+    cipher_only: bool = True,
+    device: torch.device | str = "cpu",
+) -> Embedded:
+    """Return the features of pictures of one size.
+
+    Parameters
+    ----------
+    network : Network
+        From `checkpoint.load_model`.
+    files : sequence of paths
+    cipher_only : bool
+        Leave out what carries no jpegcrypt header.
+    device : device
+        Where the model is to run.
+
+    Raises
+    ------
+    ValueError
+        If no file can be used, or the model takes pictures of another size.
+    """
+    # On disk for the while: a large archive does not fit into memory.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        load = load_pixels if network.domain == "pixels" else load_coefficients
+        arrays: Arrays = load(files, cipher_only=cipher_only, cache=cache)
+        features = features_of(network, arrays, np.arange(len(arrays.kept)), device)
+        kept, skipped = arrays.kept, arrays.skipped
+        del arrays
+    return Embedded(metrics.unit(features).astype(np.float32), kept, skipped)
+
+
+def features_of(
+    network: Network, arrays: Arrays, indices: Indices, device: torch.device | str = "cpu"
+) -> Features:
+    """Return the features of some pictures, float32 (n, d), as the model gives them."""
+    network = network.to(device).eval()
+    with torch.inference_mode():
+        features = [
+            network(take(arrays, indices[i : i + BATCH], device))[0].float().cpu()
+            for i in range(0, len(indices), BATCH)
+        ]
+    found: Features = torch.cat(features).numpy()
+    return found
+
+
+def make_index(
+    model: str | os.PathLike[str],
+    files: LabelledFiles,
+    *,
+    cipher_only: bool = True,
+    device: torch.device | str = "cpu",
+) -> tuple[Index, list[Skipped]]:
+    """Embed files with the model in a file.
+
+    Parameters
+    ----------
+    files : LabelledFiles
+        Labels of -1 and no classes where nobody knows.
+
+    Returns
+    -------
+    index : Index
+    skipped : list of Skipped
+
+    Raises
+    ------
+    OSError, ValueError
+    """
+    found = embed(load_model(model), files.paths, cipher_only=cipher_only, device=device)
+    kept = files.take(found.kept)
+    paths = [os.fspath(path) for path in kept.paths]
+    return Index(found.features, paths, kept.labels, files.classes, identify(model)), found.skipped
+
+
+def identify(model: str | os.PathLike[str]) -> str:
+    """Return what tells the model in a file from others: a hash of the file, 32 digits."""
+    return hashlib.blake2b(Path(model).read_bytes(), digest_size=16).hexdigest()

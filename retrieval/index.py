@@ -1,0 +1,209 @@
+"""Features of many pictures in one file, and exact search among them. NumPy alone: no model.
+
+::
+
+    embed ──> Index ── save ──> .npz ── load ──> search, evaluate
+"""
+
+import io
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from jpegcrypt import atomic
+from jpegcrypt.retrieval import metrics
+from jpegcrypt.retrieval.folders import Indices, stratified, unseen_classes
+
+Features = npt.NDArray[np.float32]
+
+SPLITS = {"stratified": stratified, "unseen-classes": unseen_classes}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index:
+    """Pictures by their features.
+
+    Attributes
+    ----------
+    features : float32 array (n, d)
+        Of length 1, so that a product is a cosine.
+    paths : list of str
+        Of the cipher files, (n,).
+    labels : intp array (n,)
+        Indices into `classes`; -1 for all where nobody knows.
+    classes : list of str
+    model : str
+        What tells the model that made the features from others; features of different models
+        cannot be compared.
+
+    Examples
+    --------
+    >>> index = Index(np.eye(2, dtype=np.float32), ["a.jpg", "b.jpg"], np.array([0, 1]), ["x", "y"],
+    ...     model="m")
+    >>> similarity, places = index.search(np.array([[0.6, 0.8]]), k=1)
+    >>> index.paths[places[0, 0]], round(float(similarity[0, 0]), 3)
+    ('b.jpg', 0.8)
+    """
+
+    features: Features
+    paths: list[str]
+    labels: Indices
+    classes: list[str]
+    model: str
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write an .npz file, whole or not at all.
+
+        Raises
+        ------
+        FileExistsError, OSError
+        """
+        file = io.BytesIO()
+        np.savez(
+            file,
+            features=self.features,
+            paths=np.array(self.paths, np.str_),
+            labels=self.labels.astype(np.int64),
+            classes=np.array(self.classes, np.str_),
+            model=np.array(self.model),
+        )
+        atomic.write(path, file.getvalue(), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it is no index.
+        """
+        data = Path(path).read_bytes()
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                index = cls(
+                    np.asarray(arrays["features"], np.float32),
+                    arrays["paths"].tolist(),
+                    arrays["labels"].astype(np.intp),
+                    arrays["classes"].tolist(),
+                    str(arrays["model"]),
+                )
+            if index.features.ndim != 2 or not (
+                len(index.features) == len(index.paths) == len(index.labels)
+            ):
+                raise ValueError("sizes that do not go together")
+        except (ValueError, KeyError, EOFError, OSError, TypeError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{os.fspath(path)}: not an index that `jpegcrypt embed` wrote ({error})"
+            ) from error
+        return index
+
+    def search(self, queries: npt.ArrayLike, k: int) -> tuple[Features, Indices]:
+        """Find the most similar pictures, exactly.
+
+        Parameters
+        ----------
+        queries : float array (q, d)
+            Features, of any length but zero.
+        k : int
+            How many; all if there are fewer. Equally similar ones come in the order of the index.
+
+        Returns
+        -------
+        similarity : float32 array (q, k)
+            Cosines, falling.
+        places : intp array (q, k)
+
+        Raises
+        ------
+        ValueError
+            If `k` is less than 1 or the features have another length.
+        """
+        if k < 1:
+            raise ValueError(f"k {k}, expected at least 1")
+        wanted = metrics.unit(queries).astype(np.float32)
+        if wanted.shape[1] != self.features.shape[1]:
+            raise ValueError(
+                f"queries of {wanted.shape[1]} features, expected {self.features.shape[1]}: "
+                "another model made them"
+            )
+        k = min(k, len(self))
+        places = np.empty((len(wanted), k), np.intp)
+        similarity = np.empty((len(wanted), k), np.float32)
+        for i, query in enumerate(wanted):
+            cosines = self.features @ query
+            # Every picture as similar as the k-th, then in order: a partition alone breaks ties
+            # as it likes.
+            least = np.partition(cosines, len(self) - k)[len(self) - k]
+            candidates = np.flatnonzero(cosines >= least)
+            order = candidates[np.argsort(-cosines[candidates], kind="stable")][:k]
+            places[i], similarity[i] = order, cosines[order]
+        return similarity, places
+
+    def split(
+        self, name: str | None, *, test: float = 0.3, seed: int = 2020
+    ) -> tuple[Indices, Indices]:
+        """Return places of training and test pictures.
+
+        Parameters
+        ----------
+        name : {"stratified", "unseen-classes"}, optional
+            As the function of `folders`; None tests on all pictures.
+        test, seed
+            Of that function.
+
+        Raises
+        ------
+        ValueError
+            If the classes are not known.
+        """
+        if not self.classes:
+            raise ValueError("the classes of these pictures are not known: embed a labelled folder")
+        if name is None:
+            return np.arange(0), np.arange(len(self))
+        return SPLITS[name](self.labels, test=test, seed=seed)
+
+    def evaluate(self, train: Indices, test: Indices) -> dict[str, dict[str, metrics.Score]]:
+        """Score the search of each test picture among others of its class.
+
+        Parameters
+        ----------
+        train, test : intp arrays
+            From `split`.
+
+        Returns
+        -------
+        dict
+            "test": the gallery is the other test pictures. "train", where the training pictures
+            have classes of the queries: the gallery is those.
+
+        Raises
+        ------
+        ValueError
+            If no class has two test pictures.
+
+        Examples
+        --------
+        >>> features = np.eye(4, dtype=np.float32).repeat(10, axis=0)
+        >>> labels = np.arange(4).repeat(10)
+        >>> index = Index(features, [""] * 40, labels, list("abcd"), model="m")
+        >>> scores = index.evaluate(*index.split("stratified"))
+        >>> scores["test"]["full"].mean, scores["train"]["top100_found"].mean
+        (1.0, 1.0)
+        """
+        features, labels = self.features[test], self.labels[test]
+        scores = {"test": metrics.score(features @ features.T, labels)}
+        if np.isin(labels, self.labels[train]).any():
+            gallery = features @ self.features[train].T
+            scores["train"] = metrics.score(gallery, labels, self.labels[train])
+        return scores

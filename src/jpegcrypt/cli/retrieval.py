@@ -1,0 +1,171 @@
+"""The commands of the server's side: embed, search, evaluate. No key comes near them."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from jpegcrypt import atomic
+from jpegcrypt.cli.terminal import FAILED, Stop, about, say
+
+if TYPE_CHECKING:
+    from jpegcrypt.retrieval.arrays import Skipped
+    from jpegcrypt.retrieval.folders import Indices, LabelledFiles
+    from jpegcrypt.retrieval.index import Index
+
+_EXTRA = {"torch", "accelerate", "safetensors", "joblib"}
+_LISTED = 20
+
+
+@contextmanager
+def _stop() -> Iterator[None]:
+    """End the command with what is wrong; the errors of retrieval name the file themselves."""
+    try:
+        yield
+    except ValueError as error:
+        raise Stop(str(error)) from error
+
+
+@contextmanager
+def retrieval_extra() -> Iterator[None]:
+    """Say what to install where the retrieval extra is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        raise Stop(
+            f"this needs {error.name}, which is not installed",
+            hint="pip install 'jpegcrypt[retrieval]'",
+        ) from error
+
+
+def embed(data: tuple[str, ...], index: str, model: str, *, plain: bool, overwrite: bool) -> None:
+    """Write the features of pictures to an index."""
+    with retrieval_extra():
+        from jpegcrypt.retrieval.embed import make_index
+    with about(index):
+        atomic.check(index, overwrite=overwrite)
+    files = _files(data)
+    with _stop():
+        made, skipped = make_index(model, files, cipher_only=not plain)
+    with about(index):
+        made.save(index, overwrite=overwrite)
+    report(skipped)
+    say(f"{len(made)} embedded" + (f", {len(skipped)} left out" if skipped else ""))
+    if skipped:
+        raise click.exceptions.Exit(FAILED)
+
+
+def search(index: str, query: str, model: str, k: int, *, plain: bool, as_json: bool) -> None:
+    """Print the pictures of an index that are most similar to a query."""
+    with retrieval_extra():
+        from jpegcrypt.retrieval.checkpoint import load_model
+        from jpegcrypt.retrieval.embed import embed as embed_files
+        from jpegcrypt.retrieval.embed import identify
+    found = _load(index)
+    if identify(model) != found.model:
+        raise Stop(f"{index}: made with another model than {model}", hint="embed anew with it")
+    with _stop():
+        network = load_model(model)
+        embedded = embed_files(network, [query], cipher_only=not plain)
+    similarity, places = found.search(embedded.features, k)
+    results = [
+        {"path": found.paths[place], "similarity": round(float(value), 4)}
+        for place, value in zip(places[0], similarity[0], strict=True)
+    ]
+    if as_json:
+        click.echo(json.dumps([{"query": query, "results": results}], indent=1))
+        return
+    for result in results:
+        click.echo(f"{result['similarity']:.4f}  {result['path']}")
+
+
+def evaluate(
+    index: str, split: str, seed: int, rankings: str | None, *, as_json: bool, overwrite: bool
+) -> None:
+    """Print every measure of an index side by side, with its chance line."""
+    found = _load(index)
+    name = None if split == "all" else split
+    with about(index):
+        train, test = found.split(name, seed=seed)
+        galleries = found.evaluate(train, test)
+    if rankings is not None:
+        text = json.dumps(_rankings(found, test), indent=1)
+        with about(rankings):
+            atomic.write(rankings, text.encode(), overwrite=overwrite)
+    if as_json:
+        stored: dict[str, Any] = {
+            gallery: {
+                measure: {"mean": one.mean, "chance": one.chance, "ties_last": one.ties_last}
+                for measure, one in scores.items()
+            }
+            for gallery, scores in galleries.items()
+        }
+        click.echo(json.dumps({"split": split, "seed": seed, "gallery": stored}, indent=1))
+        return
+    for gallery, scores in galleries.items():
+        title = "all pictures" if name is None else f"the {gallery} pictures"
+        click.echo(f"gallery: {title}\n{'':14} {'mean':>8} {'chance':>8} {'ties last':>10}")
+        for measure, one in scores.items():
+            click.echo(f"{measure:14} {one.mean:8.4f} {one.chance:8.4f} {one.ties_last:10.4f}")
+
+
+def _rankings(index: "Index", queries: "Indices") -> list[Any]:
+    """Return the ten best of the test pictures for the first query of each class."""
+    _, first = np.unique(index.labels[queries], return_index=True)
+    features = index.features[queries]
+    listed = []
+    for i in first:
+        cosines = features @ features[i]
+        cosines[i] = -np.inf  # the query itself
+        best = np.argsort(-cosines, kind="stable")[: min(10, len(queries) - 1)]
+        listed.append(
+            {
+                "query": index.paths[queries[i]],
+                "class": index.classes[index.labels[queries[i]]],
+                "results": [
+                    {
+                        "path": index.paths[queries[j]],
+                        "similarity": round(float(cosines[j]), 4),
+                        "hit": bool(index.labels[queries[j]] == index.labels[queries[i]]),
+                    }
+                    for j in best
+                ],
+            }
+        )
+    return listed
+
+
+def _load(index: str) -> "Index":
+    from jpegcrypt.retrieval.index import Index
+
+    with _stop():
+        return Index.load(index)
+
+
+def _files(data: tuple[str, ...]) -> "LabelledFiles":
+    """Return a labelled folder, or files and folders whose classes nobody knows."""
+    from jpegcrypt.retrieval.folders import SUFFIXES, LabelledFiles, natural, read_folder
+
+    if len(data) == 1 and (os.path.isdir(data[0]) or data[0].lower().endswith(".csv")):
+        with _stop():
+            return read_folder(data[0])
+    paths: list[Path] = []
+    for name in data:
+        below = sorted(Path(name).rglob("*"), key=lambda path: natural(path.as_posix()))
+        paths += [p for p in below if p.suffix.lower() in SUFFIXES] if below else [Path(name)]
+    return LabelledFiles(paths, np.full(len(paths), -1, np.intp), [])
+
+
+def report(skipped: list["Skipped"]) -> None:
+    """Say which files were left out, and why."""
+    for one in skipped[:_LISTED]:
+        say(f"{one.path}: {one.reason}")
+    if len(skipped) > _LISTED:
+        say(f"... and {len(skipped) - _LISTED} more")

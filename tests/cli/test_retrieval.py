@@ -1,0 +1,148 @@
+"""The command on the server's side, and the owner's page of what was found."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed; the retrieval extra brings it")
+
+import torch
+
+import jpegcrypt as library
+from jpegcrypt import Key
+from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval.models import create
+from transcripts import check_transcript, jpegcrypt
+
+
+@pytest.fixture(autouse=True)
+def data() -> None:
+    """Put a data set of two classes and a model into the current folder."""
+    rng = np.random.default_rng(0)
+    key = Key.load("album.key")
+    for name, color in (("red", (220, 30, 30)), ("blue", (30, 30, 220))):
+        Path("set", name).mkdir(parents=True)
+        for i in range(10):
+            noise = rng.integers(-20, 20, (3, 2, 3)).repeat(16, 0).repeat(16, 1)
+            picture = (noise + color).astype(np.uint8)
+            Path("set", name, f"{i}.jpg").write_bytes(library.encrypt(picture, key))
+    torch.manual_seed(0)
+    network = create("gmlp", classes=2, height=48, width=32, dimension=16, hidden=32, depth=1)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    checkpoint.save("tiny.safetensors", network, ["a", "b"], {})
+
+
+def test_embed_search_evaluate() -> None:
+    check_transcript("""
+        $ jpegcrypt embed set index.npz --model tiny.safetensors
+        jpegcrypt: 20 embedded
+        $ jpegcrypt embed set index.npz --model tiny.safetensors
+        jpegcrypt: index.npz: the file exists
+        hint: --overwrite replaces it
+        [1]
+        $ jpegcrypt search index.npz set/red/3.jpg --model tiny.safetensors -k 1
+        1.0000  set/red/3.jpg
+    """)
+    listed = json.loads(
+        jpegcrypt("search index.npz set/red/3.jpg --model tiny.safetensors --json").stdout
+    )
+    assert listed[0]["query"] == listed[0]["results"][0]["path"] == "set/red/3.jpg"
+    assert len(listed[0]["results"]) == 10
+    told = json.loads(jpegcrypt("evaluate index.npz --json").stdout)["gallery"]
+    shown = jpegcrypt("evaluate index.npz").stdout
+    for gallery, scores in told.items():
+        assert f"gallery: the {gallery} pictures" in shown
+        for measure, one in scores.items():
+            assert re.search(rf"^{measure} +{one['mean']:.4f} +{one['chance']:.4f}", shown, re.M)
+
+
+def test_the_page_shows_what_each_side_may_see() -> None:
+    jpegcrypt("embed set index.npz --model tiny.safetensors")
+    jpegcrypt("evaluate index.npz --json --rankings list.json")
+    check_transcript("""
+        $ jpegcrypt page list.json server.html
+        $ jpegcrypt page list.json owner.html --key album.key
+        $ jpegcrypt page list.json owner.html --key album.key
+        jpegcrypt: owner.html: the file exists
+        hint: --overwrite replaces it
+        [1]
+        $ jpegcrypt page set/red/1.jpg no.html
+        jpegcrypt: set/red/1.jpg: no list that search --json or evaluate --rankings wrote
+        [1]
+    """)
+    server, owner = (Path(f"{name}.html").read_text() for name in ("server", "owner"))
+    queries = json.loads(Path("list.json").read_text())
+    assert [query["class"] for query in queries] == ["blue", "red"]
+    pictures = sum(1 + len(query["results"]) for query in queries)
+    assert server.count("<img") == pictures
+    assert owner.count("<img") == 2 * pictures
+    hits = sum(result["hit"] for query in queries for result in query["results"])
+    assert server.count('class="hit"') == hits
+
+
+def test_what_cannot_be_embedded() -> None:
+    Path("set/red/0.jpg").write_bytes(library.encode(np.zeros((48, 32, 3), np.uint8)))
+    check_transcript("""
+        $ jpegcrypt embed set index.npz --model tiny.safetensors
+        jpegcrypt: set/red/0.jpg: a picture without a jpegcrypt header, expected an encrypted one
+        jpegcrypt: 19 embedded, 1 left out
+        [1]
+        $ jpegcrypt embed set index.npz --model tiny.safetensors --plain --overwrite
+        jpegcrypt: 20 embedded
+        $ jpegcrypt embed set other.npz --model album.key
+        jpegcrypt: album.key: not a model that jpegcrypt trained (<...>)
+        [1]
+        $ jpegcrypt search album.key set/red/1.jpg --model tiny.safetensors
+        jpegcrypt: album.key: not an index that `jpegcrypt embed` wrote (<...>)
+        [1]
+        $ jpegcrypt embed set/red/1.jpg set/red/2.jpg some.npz --model tiny.safetensors
+        jpegcrypt: 2 embedded
+        $ jpegcrypt evaluate some.npz
+        jpegcrypt: some.npz: the classes of these pictures are not known: embed a labelled folder
+        [1]
+    """)
+    network = checkpoint.load_model("tiny.safetensors")
+    torch.nn.init.zeros_(next(network.parameters()))
+    checkpoint.save("other.safetensors", network, ["a", "b"], {})
+    check_transcript("""
+        $ jpegcrypt search index.npz set/red/1.jpg --model other.safetensors
+        jpegcrypt: index.npz: made with another model than other.safetensors
+        hint: embed anew with it
+        [1]
+    """)
+
+
+def test_without_the_extra() -> None:
+    code = """
+import sys
+sys.modules["torch"] = None
+from jpegcrypt.cli import main
+main(["embed", "set", "index.npz", "--model", "tiny.safetensors"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "jpegcrypt: this needs torch, which is not installed",
+        "hint: pip install 'jpegcrypt[retrieval]'",
+    ]
+
+
+def test_the_command_loads_torch_only_where_it_is_used() -> None:
+    jpegcrypt("embed set index.npz --model tiny.safetensors")
+    for command in ("--help", "evaluate index.npz", "inspect set/red/1.jpg"):
+        code = f"""
+import sys
+from jpegcrypt.cli import main
+try:
+    main({command.split()})
+except SystemExit as stop:
+    assert not stop.code, stop.code
+assert "torch" not in sys.modules
+"""
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

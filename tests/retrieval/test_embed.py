@@ -1,0 +1,70 @@
+"""Files through a model: the features do not depend on the company, bad files are named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed; the retrieval extra brings it")
+
+import torch
+
+import jpegcrypt
+from jpegcrypt import Key
+from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval.embed import embed, identify, make_index
+from jpegcrypt.retrieval.folders import read_folder
+from jpegcrypt.retrieval.models import create
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    key = Key(bytes(32))
+    for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"):
+        path = tmp_path / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = rng.integers(0, 256, (2, 3, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)
+        path.write_bytes(jpegcrypt.encrypt(picture, key))
+    (tmp_path / "set/b/3.jpg").write_text("no picture")
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "tiny.safetensors"
+    network = create("gmlp", classes=2, height=48, width=32, dimension=16, hidden=32, depth=1)
+    for parameter in network.parameters():  # a fresh gMLP sees nothing but its class token
+        torch.nn.init.normal_(parameter, std=0.3)
+    checkpoint.save(path, network, ["a", "b"], {})
+    return path
+
+
+def test_an_index_of_a_folder(folder: Path, model: Path) -> None:
+    index, skipped = make_index(model, read_folder(folder))
+    assert [Path(path).name for path in index.paths] == ["1.jpg", "2.jpg"] * 2
+    assert index.labels.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(np.linalg.norm(index.features, axis=1), 1, atol=1e-6)
+    assert [one.path.name for one in skipped] == ["3.jpg"]
+    similarity, places = index.search(index.features, 1)
+    assert places[:, 0].tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(similarity, 1, atol=1e-6)
+    assert index.model == identify(model) != identify(folder / "a/1.jpg")
+
+
+def test_a_feature_does_not_depend_on_its_company(folder: Path, model: Path) -> None:
+    network = checkpoint.load_model(model)
+    paths = read_folder(folder).paths[:4]
+    together = embed(network, paths).features
+    alone = np.concatenate([embed(network, [path]).features for path in paths])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_plain_pictures_on_request(folder: Path, model: Path) -> None:
+    plain = folder / "a" / "3.jpg"
+    plain.write_bytes(jpegcrypt.encode(np.zeros((48, 32, 3), np.uint8)))
+    network = checkpoint.load_model(model)
+    with pytest.raises(ValueError, match="without a jpegcrypt header"):
+        embed(network, [plain])
+    assert len(embed(network, [plain], cipher_only=False).features) == 1
