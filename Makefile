@@ -21,11 +21,11 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test lint format typecheck vectors figures bench-speed bench-instructions
-.PHONY: bench-rate neon sanitize constraints
+.PHONY: bench-rate neon avx512 sanitize constraints
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: $(VENV)/.demo  ## encrypt and decrypt real photographs (PHOTOS=dir adds yours)
 	$(BIN)/python benchmarks/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -77,6 +77,15 @@ neon:  ## compare the NEON kernels with the portable ones under an emulator
 	$(ARM_CC) -static -std=c11 -O2 -fwrapv -Isrc/jpegcrypt/native tests/native/kernels.c \
 		$(wildcard src/jpegcrypt/native/*.c) -lm -o build/kernels-arm
 	$(ARM_RUN) build/kernels-arm neon
+
+ROUNDS ?= 3000
+
+avx512:  ## compare the AVX-512 kernels with the portable ones under an emulator
+	@mkdir -p build
+	$(CC) -static -std=c11 -O2 -fwrapv -Isrc/jpegcrypt/native -DROUNDS='"$(ROUNDS)"' \
+		-Wl,--entry=bare,-z,norelro tests/native/bare.S tests/native/kernels.c \
+		$(wildcard src/jpegcrypt/native/*.c) -lm -o build/kernels-bare
+	sh tests/native/emulate.sh build/kernels-bare $(ROUNDS)
 
 # --- hostile input under AddressSanitizer and UBSan -----------------------------------------------
 # A copy in its own folder, imported before the one in .venv. The runtime of the sanitizer has to be

@@ -110,45 +110,46 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
            (uint64_t)_mm512_test_epi16_mask(high, high) << 32;
 }
 
-/* Non-zeros are compressed to the front, then sixteen tokens are made at a time. */
+/* The positions of the non-zeros are compressed to the front, then sixteen tokens are made at a time.
+ * Values are fetched by position: a load behind two stores that overlap would wait for them. */
 TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
                                  uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
-    uint8_t place[1 + 64 + JC_SLACK]; /* of the previous non-zero and of all AC ones */
+    uint8_t place[64], run[64]; /* zig-zag positions, zeros before them */
     uint64_t ac = nonzero & ~1ull;
     int n = __builtin_popcountll(ac);
     *tokens++ = jc_dc_token(block[0], dc_prediction, table_bits);
-    place[0] = 0;
-    _mm512_storeu_si512(place + 1, _mm512_maskz_compress_epi8(ac, load(jc_identity)));
-    uint8_t *out = *values;
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi16((uint32_t)nonzero, load(block)));
-    _mm512_storeu_si512(out + 2 * __builtin_popcount((uint32_t)nonzero),
-                        _mm512_maskz_compress_epi16((uint32_t)(nonzero >> 32), load(block + 32)));
-    out += 2 * (nonzero & 1);
+    memcpy(*values, block, 2);
+    *values += 2 * (nonzero & 1);
 
-    uint32_t long_run = 0;
+    const __m512i one = _mm512_set1_epi8(1), identity = load(jc_identity);
+    __m512i here = _mm512_maskz_compress_epi8(ac, identity);
+    __m512i before = _mm512_maskz_permutexvar_epi8(~1ull, _mm512_sub_epi8(identity, one), here);
+    __m512i zeros = _mm512_sub_epi8(_mm512_sub_epi8(here, before), one);
+    if (_mm512_mask_cmpgt_epu8_mask(((uint64_t)1 << n) - 1, zeros, _mm512_set1_epi8(15)))
+        return jc_tokenize_ac(block, jc_identity, ac, table_bits, tokens, values); /* with ZRL */
+    _mm512_storeu_si512(place, here);
+    _mm512_storeu_si512(run, zeros);
+
+    const __m512i low = load(block), high = load(block + 32);
     for (int i = 0; i < n; i += 16) {
-        __m512i value = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)(out + 2 * i)));
-        __m512i here = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + 1 + i)));
-        __m512i before = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + i)));
-        __m512i run = _mm512_sub_epi32(_mm512_sub_epi32(here, before), _mm512_set1_epi32(1));
+        __m256i from = _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(place + i)));
+        __m256i words = _mm512_castsi512_si256(
+            _mm512_permutex2var_epi16(low, _mm512_castsi256_si512(from), high));
+        _mm256_storeu_si256((void *)(*values + 2 * i), words);
+        __m512i value = _mm512_cvtepi16_epi32(words);
         __m512i size = _mm512_sub_epi32(_mm512_set1_epi32(32),
                                         _mm512_lzcnt_epi32(_mm512_abs_epi32(value)));
         __m512i bits = _mm512_add_epi32(value, _mm512_srai_epi32(value, 31));
         bits = _mm512_andnot_si512(_mm512_sllv_epi32(_mm512_set1_epi32(-1), size), bits);
+        __m512i runs = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(run + i)));
         __m512i token = _mm512_or_si512(
             _mm512_or_si512(bits, _mm512_set1_epi32((int)table_bits)),
-            _mm512_or_si512(_mm512_slli_epi32(run, 20), _mm512_slli_epi32(size, 16)));
+            _mm512_or_si512(_mm512_slli_epi32(runs, 20), _mm512_slli_epi32(size, 16)));
         _mm512_storeu_si512(tokens + i, token);
-        __mmask16 valid = n - i >= 16 ? (__mmask16)-1 : (__mmask16)((1u << (n - i)) - 1);
-        long_run |= _mm512_mask_cmpgt_epi32_mask(valid, run, _mm512_set1_epi32(15));
     }
-    if (!long_run) {
-        *values = out + 2 * n;
-        tokens[n] = table_bits; /* EOB, kept unless the block is full */
-        return tokens + n + (place[n] != 63);
-    }
-    *values = out;
-    return jc_tokenize_ac(block, jc_identity, ac, table_bits, tokens, values); /* with ZRL */
+    *values += 2 * n;
+    tokens[n] = table_bits; /* EOB, kept unless the block is full */
+    return tokens + n + !(nonzero >> 63);
 }
 
 TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
