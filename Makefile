@@ -25,7 +25,7 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 demo: $(VENV)/.demo  ## encrypt and decrypt real photographs (PHOTOS=dir adds yours)
 	$(BIN)/python benchmarks/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
