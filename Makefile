@@ -68,6 +68,7 @@ bench-rate: $(VENV)/.dev  ## size and quality against plain JPEG, curves and rep
 	$(BIN)/python benchmarks/rate_distortion.py $(if $(DATA),--data $(DATA))
 
 # --- kernels on a processor that is not here -------------------------------------------------------
+# On Debian and Ubuntu: apt install gcc-aarch64-linux-gnu qemu-user, and what emulate.sh names.
 
 ARM_CC  ?= aarch64-linux-gnu-gcc
 ARM_RUN ?= qemu-aarch64

@@ -3,7 +3,7 @@
  * program prints to port 0xE9, the debug console of emulators.
  *
  * A boot loader enters at `bare` as the Multiboot specification 0.6.96 has it (3.2): 32-bit protected
- * mode, no paging, interrupts off. Manual volumes and sections are those of Intel's. */
+ * mode, no paging, interrupts off. Volumes and sections: the Software Developer's Manual of Intel. */
 
     .section .note.multiboot, "a", @note /* notes lie in the first 8 KiB of the file, as 3.1 asks */
     .balign 4

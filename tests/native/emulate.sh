@@ -5,9 +5,8 @@
 #
 # On Debian and Ubuntu: apt install bochs grub-pc-bin grub-common xorriso mtools
 #
-# There is no operating system, for Linux does without AVX on this emulator (its layout of the XSAVE
-# area is not one that Linux accepts). Bochs 2.7 also gets one instruction wrong: vpcompressb and
-# vpcompressw of all elements give zeros.
+# Without an operating system: Linux 6.1 rejects the layout of the XSAVE area of Bochs 2.7. What else
+# Bochs 2.7 gets wrong: vpcompressb and vpcompressw give zeros where the mask takes all elements.
 set -eu
 
 program=$1
