@@ -6,6 +6,8 @@ rounding, such as a distance of exactly zero, is measured here: float64 and symm
 the samples of the plain picture.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -15,7 +17,7 @@ from jpegcrypt.cipher.bank import dct_matrix, matrices
 from jpegcrypt.codec.coefficients import Blocks, Coefficients
 from jpegcrypt.codec.tables import quality_tables
 
-Float = npt.NDArray[np.float64]
+Float = npt.NDArray[np.floating[Any]]
 
 TIE = 9  # decimals that decide; float64 has an error of some 1e-13 here
 
@@ -30,11 +32,11 @@ def planes(picture: Pixels) -> list[Float]:
     return [_blocks(np.asarray(band.reduce(2) if i else band)) for i, band in enumerate(bands)]
 
 
-def _blocks(plane: Pixels) -> Float:
+def _blocks(plane: Pixels) -> npt.NDArray[np.float64]:
     height, width = plane.shape
     padded = np.pad(plane, ((0, -height % 8), (0, -width % 8)), "edge").astype(np.float64) - 128
     rows, columns = padded.shape[0] // 8, padded.shape[1] // 8
-    blocks: Float = padded.reshape(rows, 8, columns, 8).swapaxes(1, 2)
+    blocks: npt.NDArray[np.float64] = padded.reshape(rows, 8, columns, 8).swapaxes(1, 2)
     return blocks
 
 
@@ -53,7 +55,8 @@ def transform(
     """Transform blocks (n, 8, 8): Z[:, u] = M_c(u) X M_r^T, indices (n,) and (n, 8)."""
     rows_done = samples @ bank[row].swapaxes(1, 2)
     # Column matrices (n, 8 columns, 8, 8) times the columns (n, 8 columns, 8).
-    return np.einsum("ncij,njc->nic", bank[column], rows_done)
+    done: Float = np.einsum("ncij,njc->nic", bank[column], rows_done)
+    return done
 
 
 def quantize(values: Float, table: npt.NDArray[np.integer]) -> Blocks:
@@ -106,3 +109,21 @@ def encrypt(
         for i in range(2)
     )
     return first, second
+
+
+def render(blocks: npt.NDArray[Any], table: npt.NDArray[np.integer]) -> Pixels:
+    """Return quantized blocks (rows, columns, 8, 8) as the gray picture that a decoder shows."""
+    dct = dct_matrix()
+    samples = dct.T @ (blocks * table.astype(np.float64)) @ dct
+    rows, columns = blocks.shape[:2]
+    shifted = np.clip(np.rint(samples + 128), 0, 255).astype(np.uint8)
+    picture: Pixels = shifted.swapaxes(1, 2).reshape(8 * rows, 8 * columns)
+    return picture
+
+
+def in_place(blocks: npt.NDArray[Any], permutation: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
+    """Put cipher blocks (rows, columns, ...) where they belong: a permutation undone."""
+    flat = blocks.reshape(len(permutation), *blocks.shape[2:])
+    plain = np.empty_like(flat)
+    plain[permutation] = flat
+    return plain.reshape(blocks.shape)

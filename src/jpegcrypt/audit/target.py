@@ -6,7 +6,7 @@ audit needs no more; attacks that use the structure of a scheme name the class t
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -72,7 +72,6 @@ class Lu2022:
     bank: str = "givens128"
     key_mode: api.KeyMode = "nonce"
     quality: int = 75
-    subsampling: str = field(default="4:2:0", repr=False)
 
     @property
     def name(self) -> str:
@@ -91,7 +90,7 @@ class Lu2022:
 
     def encode(self, picture: Pixels) -> bytes:
         """As in `Target`."""
-        return api.encode(picture, quality=self.quality, subsampling=self.subsampling)
+        return api.encode(picture, quality=self.quality)
 
     def encrypt(self, picture: Pixels, serial: int, *, key: Key = OWNER) -> bytes:
         """As in `Target`."""
@@ -101,7 +100,6 @@ class Lu2022:
                 picture,
                 key,
                 quality=self.quality,
-                subsampling=self.subsampling,
                 bank=self.bank,
                 key_mode=self.key_mode,
                 nonce=serial.to_bytes(16) if self.key_mode == "nonce" else None,
