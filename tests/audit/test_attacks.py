@@ -45,7 +45,8 @@ def smooth(rows: int, columns: int, seed: int, sigma: float = 10) -> np.ndarray:
     """A gray picture without edges, uint8."""
     noise = np.random.default_rng(seed).normal(size=(8 * rows, 8 * columns))
     field = gaussian_filter(noise, sigma)
-    return (128 + 60 * field / np.abs(field).max()).astype(np.uint8)
+    gray: np.ndarray = (128 + 60 * field / np.abs(field).max()).astype(np.uint8)
+    return gray
 
 
 def named(outcome: Outcome) -> dict[str, Measure]:

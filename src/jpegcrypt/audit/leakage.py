@@ -20,12 +20,14 @@ from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 
 from jpegcrypt.audit.histograms import FEATURES, Feature
+from jpegcrypt.audit.outcome import Measure, Outcome
 from jpegcrypt.audit.target import ATTACKER, Pixels, Target
 from jpegcrypt.codec.coefficients import Coefficients, read_coefficients
 
 Described = Mapping[str, Feature]  # a file by its features
 
 FILE_SIZE = "file size"
+SHOWN = 5  # features that the attack names
 COUNTS = frozenset(FEATURES) - {"block energies"}  # the features that are histograms
 
 
@@ -149,6 +151,19 @@ def reidentification(distances: npt.NDArray[np.float64]) -> Rate:
     """
     nearest = distances <= distances.min(1, keepdims=True)
     return rate(float((np.diag(nearest) / nearest.sum(1)).sum()), len(distances))
+
+
+def reidentified(rows: Sequence[Row], n: int) -> Outcome:
+    """Return the table as an attack: a list of candidates, and a key of the attacker's own."""
+    ranked = sorted(rows, key=lambda row: -row.own_key.value)
+    return Outcome(
+        "reidentification",
+        f"one file, and {n} candidates",
+        [
+            Measure(f"right one found by {row.feature}", row.own_key.value, 1 / n, 1)
+            for row in ranked[:SHOWN]
+        ],
+    )
 
 
 def rate(hits: float, trials: int) -> Rate:

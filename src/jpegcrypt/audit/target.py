@@ -5,7 +5,7 @@ audit needs no more; attacks that use the structure of a scheme name the class t
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,3 +116,6 @@ class Lu2022:
         jpeg = parse(data)
         planes, _ = decode_planes(jpeg, bank=transform_bank(self.bank), plan=plan)
         return planes_to_image(jpeg, planes)
+
+
+SCHEMES: dict[str, Callable[..., Target]] = {"lu2022": Lu2022}  # name -> target with its settings

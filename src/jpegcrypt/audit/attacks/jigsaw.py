@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from jpegcrypt.audit.exact import Float, render
 from jpegcrypt.audit.outcome import Measure, Outcome, Panel
-from jpegcrypt.audit.target import Pixels, Target
+from jpegcrypt.audit.target import Lu2022, Pixels, Target
 from jpegcrypt.codec.coefficients import read_coefficients
 
 Grid = npt.NDArray[np.int64]  # (rows, columns) of piece numbers
@@ -145,7 +145,7 @@ def scores(grid: Grid, truth: Grid) -> tuple[float, float, float]:
     )
 
 
-def solve(attacker: str, picture: Pixels, truth: Grid, *, is_bound: bool) -> Outcome:
+def solve(attacker: str, plain: Pixels, picture: Pixels, truth: Grid, *, is_bound: bool) -> Outcome:
     """Assemble the blocks of a gray picture; `truth` holds the block of each place."""
     rows, columns = truth.shape
     pieces = (
@@ -163,15 +163,13 @@ def solve(attacker: str, picture: Pixels, truth: Grid, *, is_bound: bool) -> Out
             Measure("Dc, places", dc, 1 / n, 1),
             Measure("Lc, largest part", lc, 1 / n, 1),
         ],
-        [Panel("in cipher order", picture), Panel(f"assembled from {attacker}", shown)],
+        [Panel("plain", plain), Panel("in cipher order", picture), Panel("assembled", shown)],
         is_bound,
     )
 
 
 def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
     """Attack the first picture: as its file shows it, and with every block restored."""
-    from jpegcrypt.audit.target import Lu2022
-
     picture = pictures[0]
     data = target.encrypt(picture, 0)
     plain, cipher = read_coefficients(target.encode(picture)), read_coefficients(data)
@@ -184,9 +182,9 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
     place[permutation] = np.arange(rows * columns)
     truth = place.reshape(rows, columns)  # the cipher block of each plain place
     restored = plain.Y.reshape(-1, 8, 8)[permutation].reshape(plain.Y.shape)
+    shown = render(plain.Y, plain.qt[0])
+    seen, whole = render(cipher.Y, cipher.qt[0]), render(restored, plain.qt[0])
     return [
-        solve("one file", render(cipher.Y, cipher.qt[0]), truth, is_bound=False),
-        solve(
-            "one file, every block restored", render(restored, plain.qt[0]), truth, is_bound=True
-        ),
+        solve("one file", shown, seen, truth, is_bound=False),
+        solve("one file, every block restored", shown, whole, truth, is_bound=True),
     ]

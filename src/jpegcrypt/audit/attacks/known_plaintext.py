@@ -31,6 +31,7 @@ from jpegcrypt.cipher.bank import dct_matrix, matrices
 from jpegcrypt.cipher.plan import RECORD_SIZE, ComponentPlan
 from jpegcrypt.codec.coefficients import Blocks, read_coefficients
 
+TEACHERS = 4  # known pictures, at most
 SHORTLIST = 8  # rotations and row matrices that are tried with every column matrix
 DC_SLACK = 1.0  # steps that a DC value may be off: colors round, and ties
 FAR = 1e6  # cost of what cannot be
@@ -198,9 +199,9 @@ def _apply(records: npt.NDArray[np.uint8], block: Float, bank: str) -> Float:
 
 
 def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
-    """Learn from the first picture, then from all but the last, and open the last."""
-    *teachers, last = pictures
-    files = [target.encrypt(picture, serial) for serial, picture in enumerate(pictures)]
+    """Learn from the first picture, then from up to four, and open the next one."""
+    *teachers, last = pictures[: TEACHERS + 1]
+    files = [target.encrypt(picture, serial) for serial, picture in enumerate([*teachers, last])]
     data = files.pop()
     counts = sorted({1, len(teachers)})
     learned = [known(target, picture, file) for picture, file in zip(teachers, files, strict=True)]

@@ -30,18 +30,18 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
     picture = pictures[0]
     data = target.encrypt(picture, 0)
     plain, cipher = read_coefficients(target.encode(picture)), read_coefficients(data)
-    shown = render(plain.Y, plain.qt[0])
-    outcomes = [_outcome("one file", shown, replaced(cipher.Y), cipher.qt[0], is_bound=False)]
+    shown, seen = render(plain.Y, plain.qt[0]), render(cipher.Y, cipher.qt[0])
+    outcomes = [_outcome("one file", shown, seen, replaced(cipher.Y), cipher.qt[0], is_bound=False)]
     if isinstance(target, Lu2022):
         placed = in_place(cipher.Y, target.plan(data)[0].permutation)
         outcomes.append(
-            _outcome("one file, and the permutation", shown, replaced(placed), cipher.qt[0])
+            _outcome("one file, and the permutation", shown, seen, replaced(placed), cipher.qt[0])
         )
         dc = np.abs(placed[:, :, 0, 0]) * np.sign(plain.Y[:, :, 0, 0])
         outcomes.append(
             _outcome(
                 "one file, the permutation, the signs of DC",
-                shown, replaced(placed, dc), cipher.qt[0],
+                shown, seen, replaced(placed, dc), cipher.qt[0],
             )
         )  # fmt: skip
     return outcomes
@@ -50,6 +50,7 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
 def _outcome(
     attacker: str,
     shown: Pixels,
+    encrypted: Pixels,
     blocks: npt.NDArray[np.int16],
     table: npt.NDArray[np.uint16],
     *,
@@ -65,6 +66,6 @@ def _outcome(
             Measure("SSIM", ssim(shown, picture), ssim(shown, anywhere), 1, ""),
             Measure("PSNR", psnr(shown, picture), psnr(shown, anywhere), unit="dB"),
         ],
-        [Panel("plain", shown), Panel(attacker, picture)],
+        [Panel("plain", shown), Panel("encrypted", encrypted), Panel("signs replaced", picture)],
         is_bound,
     )
