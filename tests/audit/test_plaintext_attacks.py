@@ -27,11 +27,12 @@ def picture_384x256(name: str) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(image)[:256, :384])
 
 
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
 @pytest.mark.parametrize("bank", BANKS)
-def test_the_exact_transform_is_that_of_the_codec(bank):
+def test_the_exact_transform_is_that_of_the_codec(bank, dc):
     """Rotation clockwise, row matrix first, then one matrix a column: else no attack could work."""
     picture = tiles(1)[0]
-    target = Lu2022(bank=bank, quality=95)
+    target = Lu2022(bank=bank, dc=dc, quality=95)
     data = target.encrypt(picture, 0)
     for pair, plan in zip(
         known_plaintext.known(target, picture, data), target.plan(data), strict=True
@@ -43,6 +44,7 @@ def test_the_exact_transform_is_that_of_the_codec(bank):
         mine = exact.transform(blocks, rows, columns, choices) / pair.steps
         assert np.abs(mine - pair.cipher).mean() < 0.35
         assert (np.abs(mine - pair.cipher) < 1.5).mean() > 0.98
+        assert (np.abs(mine - pair.cipher)[:, 0, 0] < 0.01).mean() > 0.9
 
 
 @pytest.mark.parametrize(("quality", "share"), [(50, 0.95), (75, 0.99)])
@@ -69,13 +71,14 @@ def test_a_nonce_leaves_nothing_of_it(bank, key_mode):
         if attack is known_plaintext:
             assert found[PLACED].value > 0.5  # it does explain the file it learned from
         assert found[NEXT].value < 0.06
-        assert abs(found[PSNR].value - found[PSNR].chance) < 1
+        assert abs(found[PSNR].value - found[PSNR].chance) < 2
         assert outcome.verdict == "fails"
 
 
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
 @pytest.mark.parametrize("bank", BANKS)
-def test_one_chosen_picture_gives_everything(bank):
-    target = Lu2022(bank=bank, key_mode="fixed")
+def test_chosen_pictures_give_everything(bank, dc):
+    target = Lu2022(bank=bank, dc=dc, key_mode="fixed")
     (outcome,) = chosen_plaintext.run(target, tiles(2))
     found = by_name(outcome)
     assert found[NEXT].value == 1

@@ -28,7 +28,8 @@ def found() -> report.Report:
 def test_a_report_as_data(found):
     stored = json.loads(report.to_json(found))
     assert stored["settings"] == {
-        "scheme": "lu2022", "bank": "authors16", "key_mode": "fixed", "quality": 75
+        "scheme": "lu2022", "bank": "authors16", "key_mode": "fixed", "dc": "permuted",
+        "quality": 75,
     }  # fmt: skip
     assert (stored["data"], stored["pictures"], stored["attacked_size"]) == ("tiles", 6, [192, 128])
     assert {row["feature"] for row in stored["leakage"]} >= {"DCC", "DCH", "ACC", "ACH", "|DCC|"}
@@ -106,12 +107,12 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_command_writes_its_reports(pictures):
     said = jpegcrypt("audit --data photos --bank authors16 --key-mode fixed --key-mode nonce")
     assert said.exit_code == 0
-    names = [f"audit/lu2022-authors16-{mode}-75" for mode in ("fixed", "nonce")]
+    names = [f"audit/lu2022-authors16-{mode}-permuted-75" for mode in ("fixed", "nonce")]
     written = [f"{name}.{suffix}" for name in names for suffix in ("md", "json", "html")]
     assert said.stdout.split() == written
     for name in written:
         assert Path(name).stat().st_size > 1000
-    stored = json.loads(Path("audit/lu2022-authors16-fixed-75.json").read_text())
+    stored = json.loads(Path("audit/lu2022-authors16-fixed-permuted-75.json").read_text())
     assert (stored["data"], stored["pictures"]) == ("photos", 3)
     again = jpegcrypt("audit --data photos --bank authors16 --key-mode fixed")
     assert again.exit_code == 1

@@ -6,15 +6,19 @@ audit needs no more; attacks that use the structure of a scheme name the class t
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from jpegcrypt import api
+from jpegcrypt.audit import dc
+from jpegcrypt.audit.dc import Values
+from jpegcrypt.audit.histograms import components
 from jpegcrypt.cipher.bank import transform_bank
 from jpegcrypt.cipher.plan import ComponentPlan
+from jpegcrypt.codec.coefficients import Coefficients, read_coefficients
 from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.errors import FixedKeyWarning
@@ -41,6 +45,9 @@ class Target(Protocol):
     def encode(self, picture: Pixels) -> bytes:
         """Return the plain JPEG of a picture with the settings of the scheme."""
 
+    def coefficients(self, data: bytes) -> Coefficients:
+        """Return what anyone reads off an encrypted file, block by block."""
+
     def encrypt(self, picture: Pixels, serial: int, *, key: Key = OWNER) -> bytes:
         """Return the encrypted JPEG.
 
@@ -63,7 +70,7 @@ class Lu2022:
     --------
     >>> target = Lu2022(bank="authors16", key_mode="fixed", quality=90)
     >>> target.name
-    'lu2022, authors16, fixed keys, quality 90'
+    'lu2022, authors16, fixed keys, DC permuted, quality 90'
     >>> picture = np.zeros((16, 16), np.uint8)
     >>> target.encrypt(picture, 1) == target.encrypt(picture, 2)
     True
@@ -71,12 +78,13 @@ class Lu2022:
 
     bank: str = "givens128"
     key_mode: api.KeyMode = "nonce"
+    dc: api.DcMode = "permuted"
     quality: int = 75
 
     @property
     def name(self) -> str:
         """As in `Target`."""
-        return f"lu2022, {self.bank}, {self.key_mode} keys, quality {self.quality}"
+        return f"lu2022, {self.bank}, {self.key_mode} keys, DC {self.dc}, quality {self.quality}"
 
     @property
     def settings(self) -> dict[str, str | int]:
@@ -85,6 +93,7 @@ class Lu2022:
             "scheme": "lu2022",
             "bank": self.bank,
             "key_mode": self.key_mode,
+            "dc": self.dc,
             "quality": self.quality,
         }
 
@@ -101,9 +110,42 @@ class Lu2022:
                 key,
                 quality=self.quality,
                 bank=self.bank,
+                dc=self.dc,
                 key_mode=self.key_mode,
                 nonce=serial.to_bytes(16) if self.key_mode == "nonce" else None,
             )
+
+    def coefficients(self, data: bytes) -> Coefficients:
+        """As in `Target`; of DC residuals what each block took along, not their running sum."""
+        c = read_coefficients(data)
+        if self.dc == "permuted":
+            return c
+        color = c.Cb is not None and c.Cr is not None
+        factors = c.sampling if color else ((1, 1),)
+        told = [
+            dc.told_by_file(blocks, factors[i], int(c.qt[i][0, 0]))
+            for i, blocks in enumerate(components(c))
+        ]
+        Y, *chroma = told
+        Cb, Cr = chroma or (None, None)
+        return replace(c, Y=Y, Cb=Cb, Cr=Cr)
+
+    def travelling(self, picture: Pixels, data: bytes) -> list[Values]:
+        """Return the DC value that each plain block takes along, up to a sign, by component.
+
+        Made from the plain picture and from what the file says to everyone.
+        """
+        levels = api.find_header(parse(data))[0].levels
+        plain = read_coefficients(self.encode(picture))
+        return [
+            dc.travelling(
+                blocks[:, :, 0, 0].astype(np.int64),
+                levels[i],
+                int(plain.qt[i][0, 0]),
+                residual=self.dc == "residual",
+            )
+            for i, blocks in enumerate(components(plain))
+        ]
 
     def plan(self, data: bytes, *, key: Key = OWNER) -> list[ComponentPlan]:
         """Return what the key decided for a file: the truth that attacks are scored against."""
@@ -114,7 +156,14 @@ class Lu2022:
     def decrypt(self, data: bytes, plan: Sequence[ComponentPlan]) -> Pixels:
         """Decrypt with a plan instead of a key, as an attacker does who found one."""
         jpeg = parse(data)
-        planes, _ = decode_planes(jpeg, bank=transform_bank(self.bank), plan=plan)
+        head, _ = api.find_header(jpeg)
+        planes, _ = decode_planes(
+            jpeg,
+            bank=transform_bank(self.bank),
+            plan=plan,
+            levels=head.levels,
+            dc_residuals=self.dc == "residual",
+        )
         return planes_to_image(jpeg, planes)
 
 

@@ -300,6 +300,15 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
     show_default=True,
     help="The same.",
 )
+@click.option(
+    "--dc",
+    "dc_modes",
+    type=click.Choice(["permuted", "residual"]),
+    multiple=True,
+    default=["permuted"],
+    show_default=True,
+    help="The same.",
+)
 @click.option("--quality", type=click.IntRange(1, 100), default=75, show_default=True)
 @click.option("--out", metavar="DIR", default="audit", show_default=True, help="For the reports.")
 @click.option("--overwrite", is_flag=True, help="Replace reports that exist.")
@@ -310,6 +319,7 @@ def audit(
     scheme: str,
     banks: tuple[str, ...],
     key_modes: tuple[str, ...],
+    dc_modes: tuple[str, ...],
     quality: int,
     out: str,
     overwrite: bool,
@@ -325,8 +335,9 @@ def audit(
     from jpegcrypt.cli.reports import audit_pictures
 
     settings = [
-        {"bank": bank, "key_mode": key_mode, "quality": quality}
+        {"bank": bank, "key_mode": key_mode, "dc": dc, "quality": quality}
         for bank in dict.fromkeys(banks)
         for key_mode in dict.fromkeys(key_modes)
+        for dc in dict.fromkeys(dc_modes)
     ]
     audit_pictures(files, data, limit, scheme, settings, out, overwrite=overwrite)

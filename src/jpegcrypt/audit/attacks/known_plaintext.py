@@ -26,7 +26,7 @@ from jpegcrypt.audit.exact import Float
 from jpegcrypt.audit.histograms import components
 from jpegcrypt.audit.outcome import Measure, Outcome, Panel
 from jpegcrypt.audit.picture import psnr
-from jpegcrypt.audit.target import ATTACKER, Lu2022, Pixels, Target
+from jpegcrypt.audit.target import ATTACKER, Lu2022, Pixels
 from jpegcrypt.cipher.bank import dct_matrix, matrices
 from jpegcrypt.cipher.plan import RECORD_SIZE, ComponentPlan
 from jpegcrypt.codec.coefficients import Blocks, read_coefficients
@@ -60,18 +60,26 @@ class Known:
     steps: Float
 
 
-def known(target: Target, picture: Pixels, data: bytes) -> list[Known]:
-    """Pair a plain picture with its encrypted file, component by component."""
-    c = read_coefficients(data)
+def known(target: Lu2022, picture: Pixels, data: bytes) -> list[Known]:
+    """Pair a plain picture with its encrypted file, component by component.
+
+    The mean of each plain block becomes the DC value that it takes along (`audit.dc`): row 0 of all
+    matrices is constant, so the mean touches no other coefficient.
+    """
+    c = target.coefficients(data)
     plain = components(read_coefficients(target.encode(picture)))
     turned = components(read_coefficients(target.encode(picture.swapaxes(0, 1))))
     pairs = []
-    for i, samples in enumerate(exact.planes(picture)):
-        looks = np.stack([plain[i], turned[i].swapaxes(0, 1)], 2)
+    for i, (samples, dc) in enumerate(
+        zip(exact.planes(picture), target.travelling(picture, data), strict=True)
+    ):
+        looks = np.abs(np.stack([plain[i], turned[i].swapaxes(0, 1)], 2))
+        looks[..., 0, 0] = np.abs(dc)[:, :, None]
+        mean = dc * (c.qt[i][0, 0] / 8) - samples.mean((2, 3))
         pairs.append(
             Known(
-                samples.reshape(-1, 8, 8).astype(np.float32),
-                np.abs(looks).reshape(-1, 2, 64),
+                (samples + mean[..., None, None]).reshape(-1, 8, 8).astype(np.float32),
+                looks.reshape(-1, 2, 64),
                 components(c)[i].reshape(-1, 8, 8),
                 c.qt[i].astype(np.float32),
             )

@@ -25,7 +25,7 @@ from jpegcrypt.audit.histograms import ac_energy
 from jpegcrypt.audit.outcome import Measure, Outcome, Panel
 from jpegcrypt.audit.picture import enlarged
 from jpegcrypt.audit.target import Lu2022, Pixels, Target
-from jpegcrypt.codec.coefficients import Blocks, read_coefficients
+from jpegcrypt.codec.coefficients import Blocks
 
 RELATIVES = 6  # of a block that the layout walks along
 
@@ -102,14 +102,14 @@ def displacement(
 def observe(target: Target, pictures: Sequence[Pixels]) -> tuple[Float, list[bytes]]:
     """Return the series of all pictures, (pictures, 2, n), and their files."""
     files = [target.encrypt(picture, serial) for serial, picture in enumerate(pictures)]
-    coefficients = [read_coefficients(data) for data in files]
+    coefficients = [target.coefficients(data) for data in files]
     return np.stack([series(c.Y, c.qt[0]) for c in coefficients]), files
 
 
 def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
     """Watch all pictures, and lay out the last of them."""
     observed, files = observe(target, pictures)
-    c = read_coefficients(files[-1])
+    c = target.coefficients(files[-1])
     rows, columns = c.Y.shape[:2]
     permutation = target.plan(files[-1])[0].permutation.astype(np.int64)
     places = np.stack(np.divmod(permutation, columns), 1)

@@ -1,9 +1,9 @@
 """Replacement: what is protected is replaced by a constant, and the file is decoded.
 
-Has: one encrypted file; in the bounds also the permutation, or permutation and signs of the means.
+Has: one encrypted file; in the bounds also the permutation, or permutation and means.
 Metric: structural similarity to the picture (luma). Chance: that of the same blocks in random
 order. Named in the analyses of Li and Lo (2015). All signs are set to plus, the transforms are
-taken for the DCT, and the mean of every block for mid-gray, unless its sign is given.
+taken for the DCT, and the mean of every block for mid-gray, unless it is given.
 """
 
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
         outcomes.append(
             _outcome("one file, and the permutation", shown, seen, replaced(placed), cipher.qt[0])
         )
-        dc = np.abs(placed[:, :, 0, 0]) * np.sign(plain.Y[:, :, 0, 0])
+        dc = plain.Y[:, :, 0, 0]
         outcomes.append(
             _outcome(
-                "one file, the permutation, the signs of DC",
+                "one file, the permutation, DC values right",
                 shown, seen, replaced(placed, dc), cipher.qt[0],
             )
         )  # fmt: skip

@@ -91,23 +91,38 @@ def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
     """Attack the first picture."""
     picture = pictures[0]
     data = target.encrypt(picture, 0)
-    plain, cipher = read_coefficients(target.encode(picture)), read_coefficients(data)
+    plain, cipher = read_coefficients(target.encode(picture)), target.coefficients(data)
     plan, table = target.plan(data)[0], cipher.qt[0]
     blocks = cipher.Y.reshape(-1, 8, 8).copy()
     turned = plan.records[:, 9] % 2 == 1
     blocks[turned] = blocks[turned].swapaxes(1, 2)
     placed = in_place(blocks.reshape(cipher.Y.shape), plan.permutation)
-    return [_signs(placed, plain.Y, table), _means(plain.Y, table)]
+    outcomes = [_means(plain.Y, table)]
+    if target.dc == "permuted":  # else no mean is there whose sign could be found
+        outcomes.insert(0, _signs(placed, plain.Y, target.travelling(picture, data)[0], table))
+    return outcomes
 
 
-def _signs(cipher: Blocks, plain: Blocks, table: npt.NDArray[np.uint16]) -> Outcome:
-    shown, start = render(plain, table), render(np.abs(cipher), table)
-    values = signs(np.abs(cipher) * table.astype(np.float64))
-    found = render(values / table, table)
-    weight = np.abs(plain).astype(np.float64) * table
-    if ssim(shown, render(-values / table, table)) > ssim(shown, found):  # seen by eye
-        values, found = -values, render(-values / table, table)
-    right = (np.sign(values) == np.sign(plain)) * weight
+def _signs(
+    cipher: Blocks, plain: Blocks, dc: npt.NDArray[np.int64], table: npt.NDArray[np.uint16]
+) -> Outcome:
+    """Look for signs; a shift of all means by one value, which is public, leaves all rims alike."""
+    wanted = plain.copy()
+    wanted[:, :, 0, 0] = dc
+    level = float(np.median(plain[:, :, 0, 0] - dc))
+
+    def shown_as(blocks: Float) -> Pixels:
+        raised = blocks.astype(np.float64)
+        raised[:, :, 0, 0] += level
+        return render(raised, table)
+
+    shown, start = render(plain, table), shown_as(np.abs(cipher))
+    values = signs(np.abs(cipher) * table.astype(np.float64)) / table
+    if ssim(shown, shown_as(-values)) > ssim(shown, shown_as(values)):  # seen by eye
+        values = -values
+    found = shown_as(values)
+    weight = np.abs(wanted).astype(np.float64) * table
+    right = (np.sign(values) == np.sign(wanted)) * weight
     return Outcome(
         "smoothness",
         "one file, places and transpositions: signs wanted",
