@@ -67,6 +67,10 @@ bench-instructions: $(VENV)/.dev  ## count instructions per stage (needs Valgrin
 bench-rate: $(VENV)/.dev  ## size and quality against plain JPEG, curves and report (DATA="set folder")
 	$(BIN)/python benchmarks/rate_distortion.py $(if $(DATA),--data $(DATA))
 
+bench-leakage: $(VENV)/.dev  ## what leaks and which attacks work (PHOTOS=dir: Corel-1K, say)
+	$(BIN)/python benchmarks/leakage.py $(if $(PHOTOS),--data "$(PHOTOS)")
+	$(BIN)/python benchmarks/leakage_figures.py
+
 # --- kernels on a processor that is not here -------------------------------------------------------
 # On Debian and Ubuntu: apt install gcc-aarch64-linux-gnu qemu-user, and what emulate.sh names.
 
