@@ -227,6 +227,9 @@ def units(
             report.outcome_as_data(outcome) for outcome in key_schedule.run(Lu2022(), pictures)
         ],
     }
+    if not quick:
+        work["one_known_picture"] = one_known_picture
+    work["crowds"] = lambda: crowds(many)
     for quality, dc, bank, key_mode in product(QUALITIES, DC_MODES, BANKS, KEY_MODES):
         name = f"{bank}-{key_mode}-{dc}"
         first = quality == QUALITIES[0]
@@ -239,9 +242,6 @@ def units(
         work[f"{name}-{quality}"] = lambda target=target, page=page: one_configuration(  # type: ignore[misc]
             target, pictures, page
         )
-    if not quick:
-        work["one_known_picture"] = one_known_picture
-    work["crowds"] = lambda: crowds(many)
     return work
 
 
