@@ -20,12 +20,12 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo demo-search test lint format typecheck vectors figures bench-speed bench-instructions
-.PHONY: bench-rate neon sanitize constraints
+.PHONY: help demo demo-search test lint format typecheck vectors figures bench-speed
+.PHONY: bench-instructions bench-rate neon avx512 sanitize constraints
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 demo: $(VENV)/.demo  ## encrypt and decrypt real photographs (PHOTOS=dir adds yours)
 	$(BIN)/python benchmarks/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -72,7 +72,12 @@ bench-instructions: $(VENV)/.dev  ## count instructions per stage (needs Valgrin
 bench-rate: $(VENV)/.dev  ## size and quality against plain JPEG, curves and report (DATA="set folder")
 	$(BIN)/python benchmarks/rate_distortion.py $(if $(DATA),--data $(DATA))
 
+bench-leakage: $(VENV)/.dev  ## what leaks and which attacks work (PHOTOS=dir: Corel-1K, say)
+	$(BIN)/python benchmarks/leakage.py $(if $(PHOTOS),--data "$(PHOTOS)")
+	$(BIN)/python benchmarks/leakage_figures.py
+
 # --- kernels on a processor that is not here -------------------------------------------------------
+# On Debian and Ubuntu: apt install gcc-aarch64-linux-gnu qemu-user, and what emulate.sh names.
 
 ARM_CC  ?= aarch64-linux-gnu-gcc
 ARM_RUN ?= qemu-aarch64
@@ -82,6 +87,15 @@ neon:  ## compare the NEON kernels with the portable ones under an emulator
 	$(ARM_CC) -static -std=c11 -O2 -fwrapv -Isrc/jpegcrypt/native tests/native/kernels.c \
 		$(wildcard src/jpegcrypt/native/*.c) -lm -o build/kernels-arm
 	$(ARM_RUN) build/kernels-arm neon
+
+ROUNDS ?= 3000
+
+avx512:  ## compare the AVX-512 kernels with the portable ones under an emulator
+	@mkdir -p build
+	$(CC) -static -std=c11 -O2 -fwrapv -Isrc/jpegcrypt/native -DROUNDS='"$(ROUNDS)"' \
+		-Wl,--entry=bare,-z,norelro tests/native/bare.S tests/native/kernels.c \
+		$(wildcard src/jpegcrypt/native/*.c) -lm -o build/kernels-bare
+	sh tests/native/emulate.sh build/kernels-bare $(ROUNDS)
 
 # --- hostile input under AddressSanitizer and UBSan -----------------------------------------------
 # A copy in its own folder, imported before the one in .venv. The runtime of the sanitizer has to be

@@ -49,6 +49,19 @@ def photo(name: str) -> Pixels:
     return pixels
 
 
+@functools.cache
+def tiles(count: int, height: int = 128, width: int = 192) -> list[Pixels]:
+    """Return different parts of photographs, uint8 (height, width, 3)."""
+    rng = np.random.default_rng(7)
+    found = []
+    for i in range(count):
+        source = photo(list(PHOTOS)[i % len(PHOTOS)])
+        top = rng.integers(source.shape[0] - height + 1)
+        left = rng.integers(source.shape[1] - width + 1)
+        found.append(np.ascontiguousarray(source[top : top + height, left : left + width]))
+    return found
+
+
 def patterns(height: int, width: int, channels: int = 3) -> dict[str, Pixels]:
     """Return pictures that push a codec to its limits, uint8 (H, W, 3) or (H, W)."""
     rng = np.random.default_rng(height << 16 | width)

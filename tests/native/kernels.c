@@ -1,9 +1,9 @@
 /* Compares the kernels of one instruction set with the portable reference, on random input.
  *
  *   cc -std=c11 -O2 -fwrapv -Isrc/jpegcrypt/native tests/native/kernels.c \
- *      src/jpegcrypt/native/[a-z]*.c -lm -o kernels && ./kernels avx2
+ *      src/jpegcrypt/native/[a-z]*.c -lm -o kernels && ./kernels avx2 [rounds]
  *
- * It needs no Python, so it also runs under an emulator: see `make neon`. */
+ * It needs no Python, so it also runs under an emulator: see `make neon` and `make avx512`. */
 #include "jpegcrypt.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MATRICES = 128, ROUNDS = 20000, WIDTH = 200 };
+enum { MATRICES = 128, WIDTH = 200 };
 
 static uint64_t state = 88172645463325252ull;
 
@@ -162,11 +162,16 @@ int main(int argc, char **argv) {
         printf("%s: not on this processor\n", argv[1]);
         return 77; /* skipped, as the autotools say it */
     }
+    int rounds = argc > 2 ? atoi(argv[2]) : 20000;
+    if (rounds < 1) {
+        fprintf(stderr, "%s rounds: a number from 1 on is expected\n", argv[2]);
+        return 2;
+    }
     make_bank();
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         compare_blocks(tested, &jc_portable);
         if (i % 8 == 0) compare_rows(tested, &jc_portable);
     }
-    printf("%s: %d rounds, %d differences\n", tested->name, ROUNDS, failures);
+    printf("%s: %d rounds, %d differences\n", tested->name, rounds, failures);
     return failures != 0;
 }

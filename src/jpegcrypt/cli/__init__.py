@@ -1,4 +1,4 @@
-"""The command ``jpegcrypt``: keygen, encrypt, decrypt, inspect; embed, search, evaluate, page.
+"""The command ``jpegcrypt``: what the owner of pictures does, and what a server without the key does.
 
 Options and their texts stand here; what takes long to import is imported by the command that needs
 it.
@@ -269,6 +269,78 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
     }
     for name, value in rows.items():
         click.echo(f"{name:16} {value}")
+
+
+@main.command()
+@click.argument("files", nargs=-1)
+@click.option("--data", metavar="DIR", help="A folder of pictures; of its classes the same number.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=2),
+    default=100,
+    show_default=True,
+    help="Pictures to take from it.",
+)
+@click.option("--scheme", type=click.Choice(["lu2022"]), default="lu2022", show_default=True)
+@click.option(
+    "--bank",
+    "banks",
+    type=click.Choice(["givens128", "authors16", "signs256"]),
+    multiple=True,
+    default=["givens128"],
+    show_default=True,
+    help="Give it several times for several reports.",
+)
+@click.option(
+    "--key-mode",
+    "key_modes",
+    type=click.Choice(["nonce", "content", "fixed"]),
+    multiple=True,
+    default=["nonce"],
+    show_default=True,
+    help="The same.",
+)
+@click.option(
+    "--dc",
+    "dc_modes",
+    type=click.Choice(["permuted", "residual"]),
+    multiple=True,
+    default=["permuted"],
+    show_default=True,
+    help="The same.",
+)
+@click.option("--quality", type=click.IntRange(1, 100), default=75, show_default=True)
+@click.option("--out", metavar="DIR", default="audit", show_default=True, help="For the reports.")
+@click.option("--overwrite", is_flag=True, help="Replace reports that exist.")
+def audit(
+    files: tuple[str, ...],
+    data: str | None,
+    limit: int,
+    scheme: str,
+    banks: tuple[str, ...],
+    key_modes: tuple[str, ...],
+    dc_modes: tuple[str, ...],
+    quality: int,
+    out: str,
+    overwrite: bool,
+) -> None:
+    """Measure what encrypted pictures leak, and attack them.
+
+    Takes the pictures FILES, or a sample of the folder given by --data, at least two, and encrypts
+    them with keys of its own: no key of yours is needed. For each configuration it writes a report
+    to read, one as data, and one page with figures. Needs the extra: pip install 'jpegcrypt[audit]'
+    """
+    if bool(files) == (data is not None):
+        raise click.UsageError("name pictures, or a folder with --data")
+    from jpegcrypt.cli.reports import audit_pictures
+
+    settings = [
+        {"bank": bank, "key_mode": key_mode, "dc": dc, "quality": quality}
+        for bank in dict.fromkeys(banks)
+        for key_mode in dict.fromkeys(key_modes)
+        for dc in dict.fromkeys(dc_modes)
+    ]
+    audit_pictures(files, data, limit, scheme, settings, out, overwrite=overwrite)
 
 
 # --- the server's side ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "huffman.h"
 #include "huffman_decode.h"
 
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define TARGET __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
@@ -781,9 +782,10 @@ TARGET static uint8_t *stuff(const uint8_t *source, size_t n, uint8_t *target) {
 }
 
 int jc_avx2_available(void) {
+    unsigned a, b, c, d; /* clang 14 cannot be asked for lzcnt */
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt") &&
-           __builtin_cpu_supports("lzcnt");
+           __get_cpuid(0x80000001, &a, &b, &c, &d) && c & bit_LZCNT;
 }
 
 const jc_kernels jc_avx2 = {

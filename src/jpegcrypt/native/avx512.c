@@ -110,54 +110,56 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
            (uint64_t)_mm512_test_epi16_mask(high, high) << 32;
 }
 
-/* Non-zeros are compressed to the front, then sixteen tokens are made at a time. */
+/* The positions of the non-zeros are compressed to the front, then sixteen tokens are made at a time.
+ * Values are fetched by position: a load behind two stores that overlap would wait for them. */
 TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
                                  uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
-    uint8_t place[1 + 64 + JC_SLACK]; /* of the previous non-zero and of all AC ones */
+    uint8_t place[64], run[64]; /* zig-zag positions, zeros before them */
     uint64_t ac = nonzero & ~1ull;
     int n = __builtin_popcountll(ac);
     *tokens++ = jc_dc_token(block[0], dc_prediction, table_bits);
-    place[0] = 0;
-    _mm512_storeu_si512(place + 1, _mm512_maskz_compress_epi8(ac, load(jc_identity)));
-    uint8_t *out = *values;
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi16((uint32_t)nonzero, load(block)));
-    _mm512_storeu_si512(out + 2 * __builtin_popcount((uint32_t)nonzero),
-                        _mm512_maskz_compress_epi16((uint32_t)(nonzero >> 32), load(block + 32)));
-    out += 2 * (nonzero & 1);
+    memcpy(*values, block, 2);
+    *values += 2 * (nonzero & 1);
 
-    uint32_t long_run = 0;
+    const __m512i one = _mm512_set1_epi8(1), identity = load(jc_identity);
+    __m512i here = _mm512_maskz_compress_epi8(ac, identity);
+    __m512i before = _mm512_maskz_permutexvar_epi8(~1ull, _mm512_sub_epi8(identity, one), here);
+    __m512i zeros = _mm512_sub_epi8(_mm512_sub_epi8(here, before), one);
+    if (_mm512_mask_cmpgt_epu8_mask(((uint64_t)1 << n) - 1, zeros, _mm512_set1_epi8(15)))
+        return jc_tokenize_ac(block, jc_identity, ac, table_bits, tokens, values); /* with ZRL */
+    _mm512_storeu_si512(place, here);
+    _mm512_storeu_si512(run, zeros);
+
+    const __m512i low = load(block), high = load(block + 32);
     for (int i = 0; i < n; i += 16) {
-        __m512i value = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)(out + 2 * i)));
-        __m512i here = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + 1 + i)));
-        __m512i before = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(place + i)));
-        __m512i run = _mm512_sub_epi32(_mm512_sub_epi32(here, before), _mm512_set1_epi32(1));
+        __m256i from = _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(place + i)));
+        __m256i words = _mm512_castsi512_si256(
+            _mm512_permutex2var_epi16(low, _mm512_castsi256_si512(from), high));
+        _mm256_storeu_si256((void *)(*values + 2 * i), words);
+        __m512i value = _mm512_cvtepi16_epi32(words);
         __m512i size = _mm512_sub_epi32(_mm512_set1_epi32(32),
                                         _mm512_lzcnt_epi32(_mm512_abs_epi32(value)));
         __m512i bits = _mm512_add_epi32(value, _mm512_srai_epi32(value, 31));
         bits = _mm512_andnot_si512(_mm512_sllv_epi32(_mm512_set1_epi32(-1), size), bits);
+        __m512i runs = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(run + i)));
         __m512i token = _mm512_or_si512(
             _mm512_or_si512(bits, _mm512_set1_epi32((int)table_bits)),
-            _mm512_or_si512(_mm512_slli_epi32(run, 20), _mm512_slli_epi32(size, 16)));
+            _mm512_or_si512(_mm512_slli_epi32(runs, 20), _mm512_slli_epi32(size, 16)));
         _mm512_storeu_si512(tokens + i, token);
-        __mmask16 valid = n - i >= 16 ? (__mmask16)-1 : (__mmask16)((1u << (n - i)) - 1);
-        long_run |= _mm512_mask_cmpgt_epi32_mask(valid, run, _mm512_set1_epi32(15));
     }
-    if (!long_run) {
-        *values = out + 2 * n;
-        tokens[n] = table_bits; /* EOB, kept unless the block is full */
-        return tokens + n + (place[n] != 63);
-    }
-    *values = out;
-    return jc_tokenize_ac(block, jc_identity, ac, table_bits, tokens, values); /* with ZRL */
+    *values += 2 * n;
+    tokens[n] = table_bits; /* EOB, kept unless the block is full */
+    return tokens + n + !(nonzero >> 63);
 }
 
-TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
-                                 const jc_bank *bank, const jc_quantizer *quantizer,
-                                 const int16_t *shrink, uint8_t *tile) {
-    (void)nonzero;
+/* Samples, packed, from the first 4 n columns of frequencies; the others are zero. */
+INLINE __m512i inverse_columns(int n, const int16_t *transposed, const uint8_t *record,
+                               const jc_bank *bank, const jc_quantizer *quantizer,
+                               const int16_t *shrink) {
+    const __m512i zero = _mm512_setzero_si512(), round = _mm512_set1_epi32(1 << 13);
     __m512i y[2]; /* y[h]: pairs (u = 4h, 4h+1) | (4h+2, 4h+3), for each row */
 #pragma GCC unroll 2
-    for (int h = 0; h < 2; h++) {
+    for (int h = 0; h < n; h++) {
         __m512i q = load(transposed + 32 * h), less = load(shrink + 32 * h);
         __m512i z = _mm512_slli_epi16(q, 4);
         z = _mm512_mask_sub_epi16(z, _mm512_test_epi16_mask(q, q), z, less);
@@ -167,11 +169,9 @@ TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, co
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
             matrix c = load_matrix(bank->inverse, bank->mask, record[1 + 4 * h + i]);
-            sum[i] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), c.p01,
-                                         SPREAD(z, 4 * i, 4 * i + 1));
+            sum[i] = _mm512_dpwssd_epi32(zero, c.p01, SPREAD(z, 4 * i, 4 * i + 1));
             sum[i] = _mm512_dpwssd_epi32(sum[i], c.p23, SPREAD(z, 4 * i + 2, 4 * i + 3));
         }
-        const __m512i round = _mm512_set1_epi32(1 << 13);
         y[h] = pairs(_mm512_add_epi32(fold(sum[0], sum[2]), round),
                      _mm512_add_epi32(fold(sum[1], sum[3]), round), 14);
     }
@@ -180,87 +180,101 @@ TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, co
     __m512i x[8], column[4]; /* column[t]: 2t | 2t+1 */
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++) {
-        x[j] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), y[0], SPREAD(r.p01, j, 8 + j));
-        x[j] = _mm512_dpwssd_epi32(x[j], y[1], SPREAD(r.p23, j, 8 + j));
+        x[j] = _mm512_dpwssd_epi32(zero, y[0], SPREAD(r.p01, j, 8 + j));
+        if (n == 2) x[j] = _mm512_dpwssd_epi32(x[j], y[1], SPREAD(r.p23, j, 8 + j));
     }
 #pragma GCC unroll 4
     for (int t = 0; t < 4; t++)
         column[t] = _mm512_srai_epi32(_mm512_add_epi32(fold(x[2 * t], x[2 * t + 1]), offset), 18);
-    __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(column[0], column[1]),
-                                        _mm512_packs_epi32(column[2], column[3]));
-    _mm512_storeu_si512(
-        tile, _mm512_permutexvar_epi8(load(unrotate[record[JC_RECORD_ROTATION] & 3]), bytes));
+    return _mm512_packus_epi16(_mm512_packs_epi32(column[0], column[1]),
+                               _mm512_packs_epi32(column[2], column[3]));
+}
+
+TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
+                                 const jc_bank *bank, const jc_quantizer *quantizer,
+                                 const int16_t *shrink, uint8_t *tile) {
+    __m512i samples = nonzero & JC_HIGH_COLUMNS
+                          ? inverse_columns(2, transposed, record, bank, quantizer, shrink)
+                          : inverse_columns(1, transposed, record, bank, quantizer, shrink);
+    const uint8_t *order = unrotate[record[JC_RECORD_ROTATION] & 3];
+    _mm512_storeu_si512(tile, _mm512_permutexvar_epi8(load(order), samples));
 }
 
 /* ---- Color ---- */
 
-/* Byte orders for _mm512_permutexvar_epi8; what is not listed is masked to zero. */
-static _Alignas(64) uint8_t rg_order[64], bg_order[64]; /* 16 pixels to pairs (R, G), (B, G) */
-static _Alignas(64) uint8_t group_order[64]; /* R of 16 pixels, G, B; the rest does not matter */
-static _Alignas(64) uint16_t cb_order[32], cr_order[32]; /* 8 sums a channel to pairs */
-enum { RGB16 = 48 };                                     /* bytes of 16 pixels */
+/* 16 pixels to words R, G and B, G of each; byte orders for _mm512_permutexvar_epi8 whose odd bytes
+ * are masked to zero. */
+static _Alignas(64) uint8_t rg_order[64], bg_order[64];
+enum { RGB16 = 48 }; /* bytes of 16 pixels */
 
 static void color_init(void) {
     for (int i = 0; i < 16; i++) {
         rg_order[4 * i] = (uint8_t)(3 * i);
         bg_order[4 * i] = (uint8_t)(3 * i + 2);
         rg_order[4 * i + 2] = bg_order[4 * i + 2] = (uint8_t)(3 * i + 1);
-        for (int c = 0; c < 3; c++) group_order[16 * c + i] = (uint8_t)(3 * i + c);
-    }
-    for (int i = 0; i < 8; i++) { /* sums lie as R 0-7, G 8-15, B 16-23 */
-        cb_order[2 * i] = (uint16_t)i, cb_order[2 * i + 1] = (uint16_t)(8 + i);
-        cb_order[16 + 2 * i] = cb_order[16 + 2 * i + 1] = (uint16_t)(16 + i);
-        cr_order[2 * i] = (uint16_t)(8 + i), cr_order[2 * i + 1] = (uint16_t)(16 + i);
-        cr_order[16 + 2 * i] = cr_order[16 + 2 * i + 1] = (uint16_t)i;
     }
 }
 
-INLINE __m512i load_16_pixels(const uint8_t *rgb) {
-    return _mm512_maskz_loadu_epi8((1ull << RGB16) - 1, rgb);
+typedef struct {
+    __m512i rg, bg;
+} pixels16;
+
+INLINE pixels16 load_pixels(const uint8_t *rgb) {
+    const __mmask64 words = 0x5555555555555555ull;
+    __m512i bytes = _mm512_maskz_loadu_epi8((1ull << RGB16) - 1, rgb);
+    return (pixels16){_mm512_maskz_permutexvar_epi8(words, load(rg_order), bytes),
+                      _mm512_maskz_permutexvar_epi8(words, load(bg_order), bytes)};
 }
 
 INLINE int32_t pair(int low, int high) {
     return (int32_t)((uint32_t)(uint16_t)low | (uint32_t)(uint16_t)high << 16);
 }
 
+INLINE __m512i even_odd(int32_t even, int32_t odd) { /* 32-bit lanes */
+    return _mm512_mask_blend_epi32(0xAAAA, _mm512_set1_epi32(even), _mm512_set1_epi32(odd));
+}
+
+/* 16 samples into two tiles; `out` is the row of the first. */
+INLINE void store_row(uint8_t *out, __m128i samples) {
+    _mm_storel_epi64((void *)out, samples);
+    _mm_storel_epi64((void *)(out + JC_BLOCK), _mm_unpackhi_epi64(samples, samples));
+}
+
 /* The constants of color.c; 38470 G = 22086 G + 16384 G, which fit 16 bits. */
+INLINE __m128i luma(pixels16 p) {
+    __m512i sum = _mm512_set1_epi32(1 << 15);
+    sum = _mm512_dpwssd_epi32(sum, p.rg, _mm512_set1_epi32(pair(19595, 22086)));
+    sum = _mm512_dpwssd_epi32(sum, p.bg, _mm512_set1_epi32(pair(7471, 16384)));
+    return _mm512_cvtepi32_epi8(_mm512_srli_epi32(sum, 16));
+}
+
 TARGET static void rgb_to_y(const uint8_t *rgb, uint32_t n, uint8_t *y) {
-    const __mmask64 words = 0x5555555555555555ull;
-    const __m512i half = _mm512_set1_epi32(1 << 15);
-    for (; n >= 16; n -= 16, rgb += RGB16, y += 2 * JC_BLOCK) {
-        __m512i pixels = load_16_pixels(rgb);
-        __m512i rg = _mm512_maskz_permutexvar_epi8(words, load(rg_order), pixels);
-        __m512i bg = _mm512_maskz_permutexvar_epi8(words, load(bg_order), pixels);
-        __m512i sum = _mm512_dpwssd_epi32(half, rg, _mm512_set1_epi32(pair(19595, 22086)));
-        sum = _mm512_dpwssd_epi32(sum, bg, _mm512_set1_epi32(pair(7471, 16384)));
-        __m128i samples = _mm512_cvtepi32_epi8(_mm512_srli_epi32(sum, 16));
-        _mm_storel_epi64((void *)y, samples);
-        _mm_storel_epi64((void *)(y + JC_BLOCK), _mm_unpackhi_epi64(samples, samples));
-    }
+    for (; n >= 16; n -= 16, rgb += RGB16, y += 2 * JC_BLOCK) store_row(y, luma(load_pixels(rgb)));
     jc_rgb_to_y_c(rgb, n, y);
 }
 
-/* 2x2 means, as 4:2:0 wants them; other samplings are AVX2's. */
-TARGET static void rgb_to_cbcr(const uint8_t *const *rows, int n_rows, int step, uint32_t n,
-                               uint8_t *cb, uint8_t *cr) {
-    if (n_rows != 2 || step != 2) {
-        jc_avx2.rgb_to_cbcr(rows, n_rows, step, n, cb, cr);
-        return;
-    }
-    const __m512i ones = _mm512_set1_epi8(1);
+/* Sums of 2x2 pixels, each in two neighboring lanes. */
+INLINE __m512i sum_2x2(__m512i top, __m512i bottom) {
+    __m512i sum = _mm512_add_epi16(top, bottom);
+    return _mm512_add_epi16(sum, _mm512_shuffle_epi32(sum, _MM_PERM_CDAB));
+}
+
+/* Even lanes become Cb, odd ones Cr, all with the opposite sign: -32768 fits 16 bits, 32768 not. */
+TARGET static void rgb_to_ycc_2x2(const uint8_t *top, const uint8_t *bottom, uint32_t n,
+                                  uint8_t *y_top, uint8_t *y_bottom, uint8_t *cb, uint8_t *cr) {
     const __m512i offset = _mm512_set1_epi32((128 << 18) + (1 << 17) - 1);
-    const __m512i half = _mm512_set1_epi32(pair(16384, 16384)); /* 32768 x = 16384 x + 16384 x */
-    const __m512i to_cb = _mm512_mask_blend_epi64(0xF0, _mm512_set1_epi32(pair(-11059, -21709)), half);
-    const __m512i to_cr = _mm512_mask_blend_epi64(0xF0, _mm512_set1_epi32(pair(-27439, -5329)), half);
-    const uint8_t *top = rows[0], *bottom = rows[1];
-    for (; n; n -= 8, top += RGB16, bottom += RGB16, cb += JC_BLOCK, cr += JC_BLOCK) {
-        __m512i a = _mm512_permutexvar_epi8(load(group_order), load_16_pixels(top));
-        __m512i b = _mm512_permutexvar_epi8(load(group_order), load_16_pixels(bottom));
-        __m512i sums = _mm512_add_epi16(_mm512_maddubs_epi16(a, ones), _mm512_maddubs_epi16(b, ones));
-        __m512i blue = _mm512_madd_epi16(_mm512_permutexvar_epi16(load(cb_order), sums), to_cb);
-        __m512i red = _mm512_madd_epi16(_mm512_permutexvar_epi16(load(cr_order), sums), to_cr);
-        __m512i both = _mm512_srai_epi32(_mm512_add_epi32(fold(blue, red), offset), 18);
-        __m128i samples = _mm512_cvtepi32_epi8(both);
+    const __m512i of_rg = even_odd(pair(11059, 21709), pair(-32768, 27439));
+    const __m512i of_b = even_odd(pair(-32768, 0), pair(5329, 0));
+    const __m128i apart = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    for (; n; n--, top += RGB16, bottom += RGB16, y_top += 2 * JC_BLOCK, y_bottom += 2 * JC_BLOCK,
+              cb += JC_BLOCK, cr += JC_BLOCK) {
+        pixels16 a = load_pixels(top), b = load_pixels(bottom);
+        store_row(y_top, luma(a));
+        store_row(y_bottom, luma(b));
+        __m512i less = _mm512_madd_epi16(sum_2x2(a.rg, b.rg), of_rg);
+        less = _mm512_dpwssd_epi32(less, sum_2x2(a.bg, b.bg), of_b);
+        __m512i chroma = _mm512_srli_epi32(_mm512_sub_epi32(offset, less), 18);
+        __m128i samples = _mm_shuffle_epi8(_mm512_cvtepi32_epi8(chroma), apart);
         _mm_storel_epi64((void *)cb, samples);
         _mm_storel_epi64((void *)cr, _mm_unpackhi_epi64(samples, samples));
     }
@@ -294,7 +308,7 @@ void jc_avx512_init(void) {
     jc_avx512 = jc_avx2;
     jc_avx512.name = "avx512";
     jc_avx512.rgb_to_y = rgb_to_y;
-    jc_avx512.rgb_to_cbcr = rgb_to_cbcr;
+    jc_avx512.rgb_to_ycc_2x2 = rgb_to_ycc_2x2;
     jc_avx512.forward_order = jc_identity;
     jc_avx512.forward_block = forward_block;
     jc_avx512.tokenize = tokenize;

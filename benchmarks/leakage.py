@@ -1,0 +1,306 @@
+"""What leaks, and which attacks work: every bank, key mode and DC mode, in one run.
+
+Tables are about the pictures of --data (a folder of Corel-1K: 10 of each class), or else about
+parts of the photographs of scikit-image. Attacks that show pictures work on those photographs, at
+192x128 as in the paper; attacks that need many files take the middle of the data. Everything is
+seeded. What is done is kept in build/leakage, so that a run that was stopped goes on; --fresh
+begins anew.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.photographs import FULL_FRAME, Pixels, photograph
+from jpegcrypt.audit import exact, leakage, report
+from jpegcrypt.audit.attacks import (
+    chosen_plaintext,
+    file_level,
+    jigsaw,
+    key_schedule,
+    known_plaintext,
+    many_pictures,
+    outline,
+    randomness,
+    replacement,
+    smoothness,
+)
+from jpegcrypt.audit.data import choose, same_size
+from jpegcrypt.audit.keyspace import blocks, bounds
+from jpegcrypt.audit.outcome import Outcome
+from jpegcrypt.audit.target import Lu2022
+from jpegcrypt.images import read_image
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "leakage"
+CACHE = ROOT / "build" / "leakage"
+
+BANKS = ("givens128", "signs256", "authors16")
+KEY_MODES = ("nonce", "content", "fixed")
+DC_MODES = ("permuted", "residual")
+QUALITIES = (75, 90)  # the attacks take the first
+PAGES = ("givens128-nonce-permuted", "authors16-fixed-permuted")  # kept with their figures
+
+PICTURES, QUICK_PICTURES = 100, 8
+# The first and the last are shown in reports: free to copy by the docstrings of skimage.data.
+SHOWN = ("chelsea", "coffee", "stereo_motorcycle", "rocket", "astronaut")
+SIZE, LARGE = (192, 128), (384, 256)
+CROWD = (5, 10, 25, 50, 100, 200, 500)  # files under one key
+
+
+def fitted(name: str, size: tuple[int, int]) -> Pixels:
+    """Return the middle of a photograph, scaled to fill a size."""
+    image = Image.fromarray(photograph(name))
+    scale = max(size[0] / image.width, size[1] / image.height)
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    left, top = (image.width - size[0]) // 2, (image.height - size[1]) // 2
+    return np.ascontiguousarray(image.crop((left, top, left + size[0], top + size[1])))
+
+
+def tiles(count: int) -> list[Pixels]:
+    """Return different parts of photographs, for who has no other pictures."""
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(count):
+        source = photograph(FULL_FRAME[i % len(FULL_FRAME)])
+        y, x = (int(rng.integers(side - 255)) for side in source.shape[:2])
+        found.append(source[y : y + 256, x : x + 256].copy())
+    return found
+
+
+def load(folder: Path | None, count: int) -> list[Pixels]:
+    if folder is None:
+        return tiles(count)
+    paths = choose(folder, (".jpg", ".jpeg", ".png", ".tif", ".bmp"), count)
+    return [read_image(path.read_bytes(), background="white")[0] for path in paths]
+
+
+# --- the parts of a run -------------------------------------------------------------------------
+
+
+def tables(target: Lu2022, pictures: Sequence[Pixels]) -> dict[str, Any]:
+    """Leakage table, and what encryption costs on these pictures."""
+    rows = leakage.measure(target, pictures)
+    plain, cipher, slower = 0, 0, []
+    for serial, picture in enumerate(pictures):
+        before = time.perf_counter()
+        plain += len(target.encode(picture))
+        between = time.perf_counter()
+        cipher += len(target.encrypt(picture, serial))
+        slower.append((time.perf_counter() - between) / (between - before))
+    return {
+        "settings": dict(target.settings),
+        "leakage": [asdict(row) for row in rows],
+        "bytes_over_plain": cipher / plain,
+        "time_over_plain": median(slower),
+        "attacks": [report.outcome_as_data(leakage.reidentified(rows, len(pictures)))],
+    }
+
+
+def attacks(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
+    """Every attack; what shows pictures shows photographs that are free."""
+    photographs = [fitted(name, SIZE) for name in SHOWN]
+    crowd = [*crowd_of(pictures), photographs[-1]]
+    found = [
+        *known_plaintext.run(target, photographs),
+        *chosen_plaintext.run(target, photographs),
+        *many_pictures.run(target, crowd),
+        *smoothness.run(target, photographs),
+        *file_level.run(target, crowd),
+    ]
+    for attack in (outline, jigsaw, replacement, randomness):
+        found += attack.run(target, photographs)
+    return found
+
+
+def crowd_of(pictures: Sequence[Pixels]) -> list[Pixels]:
+    """Return the middle of all pictures, upright ones lying, at the size of the photographs."""
+    lying = [p if p.shape[1] >= p.shape[0] else p.swapaxes(0, 1) for p in pictures]
+    width, height = SIZE
+    return [part[:height, :width].copy() for part in same_size(lying)]
+
+
+def one_configuration(
+    target: Lu2022, pictures: Sequence[Pixels], page: Path | None
+) -> dict[str, Any]:
+    found = tables(target, pictures)
+    if target.quality == QUALITIES[0]:
+        outcomes = attacks(target, pictures)
+        found["attacks"] += [report.outcome_as_data(outcome) for outcome in outcomes]
+        if page is not None:
+            rows = [row_of(row) for row in found["leakage"]]
+            first = leakage.reidentified(rows, len(pictures))
+            whole = report.Report(
+                target, "the benchmark", len(pictures), SIZE, rows, [first, *outcomes]
+            )
+            page.write_text(report.to_html(whole), "utf-8")
+    return found
+
+
+def row_of(row: dict[str, Any]) -> leakage.Row:
+    rates = {name: leakage.Rate(**row[name]) for name in ("naive", "own_key")}
+    return leakage.Row(**row | rates)
+
+
+def one_known_picture() -> list[dict[str, Any]]:
+    """Known plaintext with fixed keys and a single picture of 384x256: each photograph in turn."""
+    found = []
+    for bank, quality in product(("authors16", "givens128"), (50, 75)):
+        target = Lu2022(bank=bank, key_mode="fixed", quality=quality)
+        for name, other in zip(SHOWN, (*SHOWN[1:], SHOWN[0]), strict=True):
+            if bank != "authors16" and (quality != 75 or name not in SHOWN[:2]):
+                continue  # half a minute each
+            pictures = [fitted(name, LARGE), fitted(other, LARGE)]
+            (outcome,) = known_plaintext.run(target, pictures)
+            found.append(
+                {"bank": bank, "quality": quality, "picture": name}
+                | {measure.name: measure.value for measure in outcome.measures}
+            )
+    return found
+
+
+def exact_zeros(pictures: Sequence[Pixels]) -> list[dict[str, Any]]:
+    """Largest distances of the published scheme in exact arithmetic, with and without rotation."""
+    found = []
+    for quality, rotation in product(QUALITIES, (True, False)):
+        pairs = [
+            [
+                leakage.describe(c)
+                for c in exact.encrypt(
+                    picture, bank="authors16", quality=quality, seed=i, rotation=rotation
+                )
+            ]
+            for i, picture in enumerate(pictures)
+        ]
+        plain, cipher = zip(*pairs, strict=True)
+        largest = {row.feature: row.largest for row in leakage.table(plain, cipher, cipher)}
+        found.append(
+            {"quality": quality, "rotation": rotation}
+            | {name: largest[name] for name in ("DCC", "|DCC|", "ACC", "|ACC|", "DCH", "ACH")}
+        )
+    return found
+
+
+def crowds(pictures: Sequence[Pixels]) -> list[dict[str, Any]]:
+    """How many files of one fixed key tell how many neighbors."""
+    parts = crowd_of(pictures)
+    found = []
+    for bank, dc in product(("givens128", "authors16"), DC_MODES):
+        for count in (n for n in CROWD if n <= len(parts)):
+            target = Lu2022(bank=bank, key_mode="fixed", dc=dc)  # type: ignore[arg-type]
+            (outcome,) = many_pictures.run(target, parts[:count])
+            near, error = outcome.measures
+            found.append(
+                {"bank": bank, "dc": dc, "files": count, "neighbors": near.value}
+                | {"chance": near.chance, "error": error.value}
+            )
+    return found
+
+
+# --- a run --------------------------------------------------------------------------------------
+
+
+def units(
+    pictures: Sequence[Pixels], many: Sequence[Pixels], *, quick: bool
+) -> dict[str, Callable[[], Any]]:
+    """Return what is to be done, by name."""
+    work: dict[str, Callable[[], Any]] = {
+        "exact": lambda: exact_zeros(pictures),
+        "key_schedule": lambda: [
+            report.outcome_as_data(outcome) for outcome in key_schedule.run(Lu2022(), pictures)
+        ],
+    }
+    if not quick:
+        work["one_known_picture"] = one_known_picture
+    work["crowds"] = lambda: crowds(many)
+    for quality, dc, bank, key_mode in product(QUALITIES, DC_MODES, BANKS, KEY_MODES):
+        name = f"{bank}-{key_mode}-{dc}"
+        first = quality == QUALITIES[0]
+        if not first and key_mode != KEY_MODES[0]:
+            continue  # one file looks the same in every key mode
+        if quick and not (first and dc == DC_MODES[0]):
+            continue
+        target = Lu2022(bank=bank, key_mode=key_mode, dc=dc, quality=quality)  # type: ignore[arg-type]
+        page = CACHE / f"{name}.html" if name in PAGES and first else None
+        work[f"{name}-{quality}"] = lambda target=target, page=page: one_configuration(  # type: ignore[misc]
+            target, pictures, page
+        )
+    return work
+
+
+def run(folder: Path | None, name: str, *, quick: bool, fresh: bool) -> dict[str, Any]:
+    """Do all units that are not yet done, and put their results together."""
+    if fresh and CACHE.exists():
+        shutil.rmtree(CACHE)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    count = QUICK_PICTURES if quick else PICTURES
+    pictures = load(folder, count)
+    many = pictures if quick or folder is None else load(folder, max(CROWD))
+    digest = hashlib.sha256(repr([quick, version("jpegcrypt")]).encode())
+    for picture in pictures:
+        digest.update(picture.tobytes())
+    work = units(pictures, many, quick=quick)
+    found: dict[str, Any] = {}
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("leakage", total=len(work))
+        for unit, do in work.items():
+            progress.update(task, description=unit)
+            kept = CACHE / f"{unit}-{digest.hexdigest()[:16]}.json"
+            if not kept.exists():
+                partly = kept.with_suffix(".part")
+                partly.write_text(json.dumps(report.rounded(do())), "utf-8")
+                partly.rename(kept)
+            found[unit] = json.loads(kept.read_text("utf-8"))
+            progress.advance(task)
+    configurations = [found[unit] for unit in work if "-" in unit]
+    return {
+        "data": f"{name} ({len(pictures)} pictures)",
+        "attacked": {"photographs": list(SHOWN), "size": list(SIZE)},
+        "versions": {one: version(one) for one in ("jpegcrypt", "numpy", "scipy", "scikit-image")},
+        "key_space": {"size": list(SIZE), "bits": report.rounded(bounds(blocks(*SIZE)))},
+        "configurations": configurations,
+        **{unit: found[unit] for unit in work if "-" not in unit},
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="a folder of pictures, such as Corel-1K")
+    parser.add_argument("--name", help="what the result calls the data (the name of the folder)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="for the results (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="a look in under a minute")
+    parser.add_argument("--fresh", action="store_true", help="do not go on with a stopped run")
+    options = parser.parse_args(arguments)
+    if options.data is not None and not options.data.is_dir():
+        parser.error(f"{options.data} is not a folder")
+    name = options.name or ("scikit-image" if options.data is None else options.data.resolve().name)
+    found = run(options.data, name, quick=options.quick, fresh=options.fresh)
+    options.out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found, separators=(",", ":")).replace('{"settings"', '\n{"settings"')
+    (options.out / "leakage.json").write_text(text + "\n", "utf-8")
+    for page in PAGES:
+        if (CACHE / f"{page}.html").exists():
+            shutil.copy(CACHE / f"{page}.html", options.out / f"{page}.html")
+    Console().print(f"stored in {options.out}", soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,356 @@
+"""Put what was measured of leaks into docs/threat_model.md and README.md.
+
+All of it comes from ``results/leakage/leakage.json``; the text between the markers names the
+command that makes that. --check only compares.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "leakage"
+COMMAND = "python benchmarks/leakage_figures.py"
+
+_BLOCK = re.compile(rf"(<!-- begin: {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.S)
+
+# Attacks by what they bring, the worst first, and what to call that.
+SEVERITY = {
+    "known_plaintext": "known plaintext opens the other pictures",
+    "chosen_plaintext": "chosen plaintext opens the other pictures",
+    "many_pictures": "many files together tell which blocks are neighbors",
+    "jigsaw": "jigsaw solver",
+    "outline": "outlines",
+    "replacement": "replacement",
+    "reidentification": "the right one of a list of candidates is found",
+    "file_level": "the file length tells candidates apart",
+}
+HISTOGRAMS = ("DCC", "DCH", "ACC", "ACH")
+Found = dict[str, Any]
+
+
+def configuration(found: Found, **wanted: Any) -> Found:
+    """Return the one configuration with these settings."""
+    (one,) = (c for c in found["configurations"] if wanted.items() <= c["settings"].items())
+    return dict(one)
+
+
+def axis(found: Found, name: str) -> list[Any]:
+    return list(dict.fromkeys(c["settings"][name] for c in found["configurations"]))
+
+
+def attack(one: Found, name: str, *, bound: bool = False, last: bool = True) -> Found:
+    """Return an outcome of an attack: with most knowledge, or with least."""
+    outcomes = [a for a in one["attacks"] if a["attack"] == name and a["is_bound"] == bound]
+    return dict(outcomes[-1 if last else 0])
+
+
+def measure(outcome: Found, name: str | None = None) -> Found:
+    return next(m for m in outcome["measures"] if name in (None, m["name"]))
+
+
+def row(one: Found, feature: str) -> Found:
+    return next(r for r in one["leakage"] if r["feature"] == feature)
+
+
+def strongest(one: Found) -> str:
+    """Name the worst attack that works, with its first number."""
+    for verdict in ("works", "partly"):
+        for name, what in SEVERITY.items():
+            for outcome in one["attacks"]:
+                if (outcome["attack"], outcome["verdict"]) == (name, verdict) and not outcome[
+                    "is_bound"
+                ]:
+                    first = measure(outcome)
+                    return (
+                        f"{what}: {outcome['attacker']}; {first['name']} {first['value']:.0%}, "
+                        f"chance {first['chance']:.1%}"
+                    )
+    return "none of ours"
+
+
+def hides(one: Found) -> str:
+    """List what no attack of the audit got out of a single file."""
+    hidden = {
+        "outline": "outlines",
+        "jigsaw": "places of blocks",
+        "replacement": "the look of the picture",
+    }
+    found = [what for name, what in hidden.items() if attack(one, name)["verdict"] == "fails"]
+    if not measure(attack(one, "file_level"), "metadata in clear")["value"]:
+        found.append("metadata")
+    return ", ".join(found) or "nothing"
+
+
+def leaks(one: Found) -> str:
+    best = measure(attack(one, "reidentification"))
+    names = [r["feature"] for r in one["leakage"] if r["own_key"]["value"] >= 0.99]
+    return (
+        f"which of the candidates it is ({best['value']:.0%}), by {len(names)} of "
+        f"{len(one['leakage'])} statistics"
+    )
+
+
+# --- the tables ---------------------------------------------------------------------------------
+
+
+def policy(found: Found) -> Iterator[str]:
+    quality = axis(found, "quality")[0]
+    yield "| bank, DC | key mode | hides, in one file | leaks, in one file | strongest attack |"
+    yield "|---|---|---|---|---|"
+    for bank in axis(found, "bank"):
+        for dc in axis(found, "dc"):
+            for mode in axis(found, "key_mode"):
+                one = configuration(found, bank=bank, dc=dc, key_mode=mode, quality=quality)
+                cells = (f"`{bank}`, {dc}", mode, hides(one), leaks(one), strongest(one))
+                yield f"| {' | '.join(cells)} |"
+
+
+def costs(found: Found) -> Iterator[str]:
+    qualities = axis(found, "quality")
+    yield f"| bank, DC | {' | '.join(f'bytes, quality {q}' for q in qualities)} | time |"
+    yield f"|---|{'--:|' * len(qualities)}--:|"
+    for bank in axis(found, "bank"):
+        for dc in axis(found, "dc"):
+            ones = [
+                configuration(found, bank=bank, dc=dc, key_mode="nonce", quality=q)
+                for q in qualities
+            ]
+            sizes = " | ".join(f"{one['bytes_over_plain'] - 1:+.1%}" for one in ones)
+            yield f"| `{bank}`, {dc} | {sizes} | x {ones[0]['time_over_plain']:.1f} |"
+
+
+def distances(found: Found) -> Iterator[str]:
+    yield (
+        "| bank, DC, quality | "
+        + " | ".join(f"{name} (smallest), ratio" for name in HISTOGRAMS)
+        + " |"
+    )
+    yield f"|---|{'--:|' * len(HISTOGRAMS)}"
+    for bank in axis(found, "bank"):
+        for dc in axis(found, "dc"):
+            for quality in axis(found, "quality"):
+                one = configuration(found, bank=bank, dc=dc, key_mode="nonce", quality=quality)
+                cells = [
+                    f"{r['raw']:.0f} ({r['smallest']:.1f}), {r['leak_ratio']:.2f}"
+                    for r in (row(one, name) for name in HISTOGRAMS)
+                ]
+                yield f"| `{bank}`, {dc}, {quality} | {' | '.join(cells)} |"
+
+
+def rates(found: Found) -> Iterator[str]:
+    quality = axis(found, "quality")[0]
+    shown = (*HISTOGRAMS, "|DCC|", "block energies", "file size")
+    headings = (name.replace("|", "\\|") for name in shown)
+    yield f"| bank, DC | {' | '.join(headings)} |"
+    yield f"|---|{'--:|' * len(shown)}"
+    for bank in axis(found, "bank"):
+        for dc in axis(found, "dc"):
+            one = configuration(found, bank=bank, dc=dc, key_mode="nonce", quality=quality)
+            cells = []
+            for r in (row(one, name) for name in shown):
+                low, high = r["own_key"]["low"], r["own_key"]["high"]
+                cells.append(
+                    f"{r['naive']['value']:.0%}, {r['own_key']['value']:.0%} ({low:.0%}-{high:.0%})"
+                )
+            yield f"| `{bank}`, {dc} | {' | '.join(cells)} |"
+
+
+def fixed_keys(found: Found) -> Iterator[str]:
+    quality = axis(found, "quality")[0]
+    names = {
+        "known_plaintext": ("1 known picture", False),
+        "known_plaintext ": ("4 known pictures", True),
+        "chosen_plaintext": ("4 chosen pictures", True),
+    }
+    yield (
+        "| bank, DC | key mode | attacker has | blocks placed, next picture | chance "
+        "| PSNR, next picture | wrong plan | right plan |"
+    )
+    yield "|---|---|---|--:|--:|--:|--:|--:|"
+    for bank in axis(found, "bank"):
+        for dc in axis(found, "dc"):
+            for mode in axis(found, "key_mode"):
+                one = configuration(found, bank=bank, dc=dc, key_mode=mode, quality=quality)
+                for name, (label, last) in names.items():
+                    if mode != "fixed" and label != "4 known pictures":
+                        continue
+                    outcome = attack(one, name.strip(), last=last)
+                    placed = measure(outcome)
+                    psnr = measure(outcome, "PSNR of the next picture")
+                    yield (
+                        f"| `{bank}`, {dc} | {mode} | {label} | {placed['value']:.1%} "
+                        f"| {placed['chance']:.1%} | {psnr['value']:.1f} dB "
+                        f"| {psnr['chance']:.1f} dB | {psnr['perfect']:.1f} dB |"
+                    )
+
+
+def one_picture(found: Found) -> Iterator[str]:
+    yield "| bank, quality | picture | placed | up to blocks that look alike | PSNR, next picture |"
+    yield "|---|---|--:|--:|--:|"
+    for r in found["one_known_picture"]:
+        yield (
+            f"| `{r['bank']}`, {r['quality']} | {r['picture']} "
+            f"| {r['luma blocks placed, known picture']:.1%} "
+            f"| {r['the same, up to blocks that look alike']:.1%} "
+            f"| {r['PSNR of the next picture']:.1f} dB |"
+        )
+
+
+def together(found: Found) -> Iterator[str]:
+    counts = list(dict.fromkeys(r["files"] for r in found["crowds"]))
+    yield f"| neighbors told by files of one fixed key | {' | '.join(map(str, counts))} |"
+    yield f"|---|{'--:|' * len(counts)}"
+    for bank, dc in dict.fromkeys((r["bank"], r["dc"]) for r in found["crowds"]):
+        rows = [r for r in found["crowds"] if (r["bank"], r["dc"]) == (bank, dc)]
+        cells = " | ".join(f"{r['neighbors']:.0%} ({r['error']:.2f})" for r in rows)
+        yield f"| `{bank}`, {dc} | {cells} |"
+
+
+def alone(found: Found) -> Iterator[str]:
+    """Attacks on one file, and bounds, in the default mode."""
+    quality = axis(found, "quality")[0]
+    yield "| attack | given | found | chance | verdict |"
+    yield "|---|---|--:|--:|---|"
+    bank = axis(found, "bank")[0]
+    one = configuration(found, bank=bank, dc="permuted", key_mode="nonce", quality=quality)
+    for outcome in one["attacks"]:
+        if outcome["attack"] in ("known_plaintext", "chosen_plaintext", "randomness"):
+            continue
+        first = measure(outcome)
+        kind = " (bound)" if outcome["is_bound"] else ""
+        yield (
+            f"| {outcome['attack']}{kind} | {outcome['attacker']} "
+            f"| {first['name'].replace('|', chr(92) + '|')} {first['value']:.2f} "
+            f"| {first['chance']:.2f} | {outcome['verdict']} |"
+        )
+
+
+def zeros(found: Found) -> Iterator[str]:
+    names = ("DCC", "|DCC|", "ACC", "|ACC|", "DCH", "ACH")
+    headings = (name.replace("|", "\\|") for name in names)
+    yield f"| `authors16`, exact arithmetic | {' | '.join(headings)} |"
+    yield f"|---|{'--:|' * len(names)}"
+    for r in found["exact"]:
+        cells = " | ".join(f"{r[name]:g}" for name in names)
+        rotation = "with" if r["rotation"] else "without"
+        yield f"| quality {r['quality']}, {rotation} rotation | {cells} |"
+
+
+def keys(found: Found) -> Iterator[str]:
+    width, height = found["key_space"]["size"]
+    yield f"| key space at {width}x{height} | bits |"
+    yield "|---|--:|"
+    for name, bits in found["key_space"]["bits"].items():
+        yield f"| {name} | {bits:,.1f} |"
+    for m in found["key_schedule"][0]["measures"]:
+        if m["unit"] == "bits":
+            text = f"of {m['perfect']} key stream bits of the authors' program"
+            yield f"| {text}, what one known permutation tells | {m['value']:.1f} |"
+
+
+# --- the documents ------------------------------------------------------------------------------
+
+
+def policy_text(found: Found) -> str:
+    """Return the part of the threat model."""
+    data, quality = found["data"], axis(found, "quality")[0]
+    size = "x".join(map(str, found["attacked"]["size"]))
+    return "\n".join(
+        [
+            f"Measured on {data}; attacks on single pictures, on photographs of scikit-image at",
+            f"{size}; quality {quality} unless said. `make bench-leakage`",
+            "",
+            *policy(found),
+            "",
+            "What it costs, against the plain JPEG by the same codec and settings:",
+            "",
+            *costs(found),
+            "",
+            "Found again among all pictures, by an attacker who compares with plain files, and by",
+            "one who encrypts the candidates with a key of his own (95 % interval):",
+            "",
+            *rates(found),
+            "",
+            "Known and chosen pictures, luma:",
+            "",
+            *fixed_keys(found),
+            "",
+            "Fixed keys, one known picture of 384x256:",
+            "",
+            *one_picture(found),
+            "",
+            "Share of blocks whose nearest relative is a neighbor, and in brackets the error of",
+            "the layout, 1 for a random one:",
+            "",
+            *together(found),
+            "",
+            "The default settings. A bound gives the attacker something that is hidden:",
+            "",
+            *alone(found),
+            "",
+            "Distances of lu2022, Table I, on raw counts, mean (smallest), and their ratio to the",
+            "distance of two different plain files:",
+            "",
+            *distances(found),
+            "",
+            "The published scheme without our level shifts and rounding, largest raw distance of",
+            "all pictures:",
+            "",
+            *zeros(found),
+            "",
+            *keys(found),
+        ]
+    )
+
+
+def short_text(found: Found, bank: str = "givens128") -> str:
+    """Return the part of the README, about the default bank."""
+    quality = axis(found, "quality")[0]
+    lines = [
+        f"Measured on {found['data']}, `make bench-leakage`; bank `{bank}`:",
+        "",
+        "| key mode | hides, in one file | leaks, in one file | strongest attack that works |",
+        "|---|---|---|---|",
+    ]
+    for mode in axis(found, "key_mode"):
+        one = configuration(found, bank=bank, dc="permuted", key_mode=mode, quality=quality)
+        lines.append(f"| {mode} | {hides(one)} | {leaks(one)} | {strongest(one)} |")
+    return "\n".join(lines)
+
+
+DOCUMENTS: dict[str, Callable[[Found], str]] = {
+    "docs/threat_model.md": policy_text,
+    "README.md": short_text,
+}
+
+
+def with_figures(text: str, figures: str) -> str:
+    """Return a document with its figures made anew; ValueError if it has no place for them."""
+    if not _BLOCK.search(text):
+        raise ValueError(f"no line <!-- begin: {COMMAND} -->")
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{figures}\n\n{match[2]}", text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit 1 if a document is not current")
+    options = parser.parse_args(arguments)
+    found = json.loads((RESULTS / "leakage.json").read_text("utf-8"))
+    changed = False
+    for name, make in DOCUMENTS.items():
+        path = ROOT / name
+        old = path.read_text("utf-8")
+        new = with_figures(old, make(found))
+        changed |= new != old
+        if not options.check:
+            path.write_text(new, "utf-8")
+    return int(options.check and changed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

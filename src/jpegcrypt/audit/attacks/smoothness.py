@@ -1,0 +1,162 @@
+"""Signs and means from smoothness: natural pictures are continuous across the rims of blocks.
+
+Bounds, not attacks on the whole: both are given the place and the transposition of every block.
+`signs` has the magnitudes of all coefficients and looks for their signs; `means` has the AC
+coefficients right and looks for the DC values (Uehara, Safavi-Naini and Ogunbona 2006). Metric:
+share of signs, weighted by magnitude, with chance 1/2; structural similarity, with that of all
+signs plus, or all means mid-gray, for chance. Luma only.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.linalg import lsqr
+
+from jpegcrypt.audit.exact import Float, in_place, render
+from jpegcrypt.audit.outcome import Measure, Outcome, Panel
+from jpegcrypt.audit.picture import psnr, ssim
+from jpegcrypt.audit.target import Lu2022, Pixels
+from jpegcrypt.cipher.bank import dct_matrix
+from jpegcrypt.codec.coefficients import Blocks, read_coefficients
+
+SWEEPS = 60
+
+# From coefficients of a block, (64,), to samples of its rim: top, bottom, left, right, 8 each.
+_DCT = dct_matrix()
+_SAMPLES = np.einsum("vy,ux->yxvu", _DCT, _DCT).reshape(8, 8, 64)
+_RIM = np.concatenate([_SAMPLES[0], _SAMPLES[7], _SAMPLES[:, 0], _SAMPLES[:, 7]])
+_NEXT = np.concatenate([_SAMPLES[1], _SAMPLES[6], _SAMPLES[:, 1], _SAMPLES[:, 6]])
+_BEYOND = 1.5 * _RIM - 0.5 * _NEXT  # half a sample further: where two blocks meet
+
+
+def signs(magnitudes: Float) -> Float:
+    """Return values (rows, columns, 8, 8) of these magnitudes that fit their neighbors.
+
+    Whether all of them have to be negated is not told.
+
+    Starts with plus everywhere and flips, in all blocks of one color of a checkerboard at a time,
+    the coefficient whose flip makes the rim fit best: iterated conditional modes.
+    """
+    rows, columns = magnitudes.shape[:2]
+    values = magnitudes.reshape(rows, columns, 64).astype(np.float64)
+    norms = (_RIM**2).reshape(4, 8, 64).sum(1)
+    parity = np.add.outer(np.arange(rows), np.arange(columns)) % 2
+    for sweep in range(2 * SWEEPS):
+        rims = (values @ _RIM.T).reshape(rows, columns, 4, 8)
+        wanted, counts = _neighbors(rims)
+        misfit = (rims - wanted) * counts[..., None]
+        pull = misfit.reshape(rows, columns, 32) @ _RIM
+        gain = 4 * values * pull - 4 * values**2 * (counts @ norms)
+        best = gain.argmax(2)
+        take = (np.take_along_axis(gain, best[..., None], 2)[..., 0] > 0) & (parity == sweep % 2)
+        row, column = np.nonzero(take)
+        values[row, column, best[row, column]] *= -1
+    return values.reshape(magnitudes.shape)
+
+
+def _neighbors(rims: Float) -> tuple[Float, Float]:
+    """Return what stands across each rim, (rows, columns, 4, 8), and whether something does."""
+    wanted, there = np.zeros_like(rims), np.zeros(rims.shape[:3])
+    wanted[1:, :, 0], there[1:, :, 0] = rims[:-1, :, 1], 1
+    wanted[:-1, :, 1], there[:-1, :, 1] = rims[1:, :, 0], 1
+    wanted[:, 1:, 2], there[:, 1:, 2] = rims[:, :-1, 3], 1
+    wanted[:, :-1, 3], there[:, :-1, 3] = rims[:, 1:, 2], 1
+    return wanted, there
+
+
+def means(ac: Float) -> Float:
+    """Return DC values (rows, columns) that make blocks of known AC coefficients continuous.
+
+    Least squares over all rims; the mean of all of them is not told and is set to 0.
+    """
+    rows, columns = ac.shape[:2]
+    rims = (ac.reshape(rows, columns, 64) @ _BEYOND.T).reshape(rows, columns, 4, 8).mean(3)
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a = np.concatenate([index[:-1].ravel(), index[:, :-1].ravel()])
+    b = np.concatenate([index[1:].ravel(), index[:, 1:].ravel()])
+    gap = np.concatenate(
+        [(rims[:-1, :, 1] - rims[1:, :, 0]).ravel(), (rims[:, :-1, 3] - rims[:, 1:, 2]).ravel()]
+    )
+    equation = np.arange(len(a)).repeat(2)
+    unknown, sign = np.stack([b, a], 1).ravel(), np.tile([1.0, -1.0], len(a))
+    system = coo_array((sign, (equation, unknown)), shape=(len(a), rows * columns)).tocsr()
+    level: Float = lsqr(system, gap, atol=1e-10, btol=1e-10)[0]
+    dc: Float = 8 * (level - level.mean()).reshape(rows, columns)  # DC = 8 x mean
+    return dc
+
+
+def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
+    """Attack the first picture."""
+    picture = pictures[0]
+    data = target.encrypt(picture, 0)
+    plain, cipher = read_coefficients(target.encode(picture)), target.coefficients(data)
+    plan, table = target.plan(data)[0], cipher.qt[0]
+    blocks = cipher.Y.reshape(-1, 8, 8).copy()
+    turned = plan.records[:, 9] % 2 == 1
+    blocks[turned] = blocks[turned].swapaxes(1, 2)
+    placed = in_place(blocks.reshape(cipher.Y.shape), plan.permutation)
+    outcomes = [_means(plain.Y, table)]
+    if target.dc == "permuted":  # else no mean is there whose sign could be found
+        outcomes.insert(0, _signs(placed, plain.Y, target.travelling(picture, data)[0], table))
+    return outcomes
+
+
+def _signs(
+    cipher: Blocks, plain: Blocks, dc: npt.NDArray[np.int64], table: npt.NDArray[np.uint16]
+) -> Outcome:
+    """Look for signs; a shift of all means by one value, which is public, leaves all rims alike."""
+    wanted = plain.copy()
+    wanted[:, :, 0, 0] = dc
+    level = float(np.median(plain[:, :, 0, 0] - dc))
+
+    def shown_as(blocks: Float) -> Pixels:
+        raised = blocks.astype(np.float64)
+        raised[:, :, 0, 0] += level
+        return render(raised, table)
+
+    shown, start = render(plain, table), shown_as(np.abs(cipher))
+    values = signs(np.abs(cipher) * table.astype(np.float64)) / table
+    if ssim(shown, shown_as(-values)) > ssim(shown, shown_as(values)):  # seen by eye
+        values = -values
+    found = shown_as(values)
+    weight = np.abs(wanted).astype(np.float64) * table
+    right = (np.sign(values) == np.sign(wanted)) * weight
+    return Outcome(
+        "smoothness",
+        "one file, places and transpositions: signs wanted",
+        [
+            Measure("SSIM", ssim(shown, found), ssim(shown, start), 1, ""),
+            Measure("signs found, by magnitude", float(right.sum() / weight.sum()), 0.5, 1),
+            Measure(
+                "signs of AC found, by magnitude",
+                float(right.reshape(-1, 64)[:, 1:].sum() / weight.reshape(-1, 64)[:, 1:].sum()),
+                0.5,
+                1,
+            ),
+            Measure("PSNR", psnr(shown, found), psnr(shown, start), unit="dB"),
+        ],
+        [Panel("plain", shown), Panel("all signs plus", start), Panel("smoothest signs", found)],
+        is_bound=True,
+    )
+
+
+def _means(plain: Blocks, table: npt.NDArray[np.uint16]) -> Outcome:
+    shown = render(plain, table)
+    without = plain.astype(np.float64)
+    without[:, :, 0, 0] = 0
+    start = render(without, table)
+    known = without * table
+    known[:, :, 0, 0] = means(known)
+    found = render(known / table, table)
+    return Outcome(
+        "smoothness",
+        "all AC coefficients in place: DC wanted",
+        [
+            Measure("SSIM", ssim(shown, found), ssim(shown, start), 1, ""),
+            Measure("PSNR", psnr(shown, found), psnr(shown, start), unit="dB"),
+        ],
+        [Panel("plain", shown), Panel("DC removed", start), Panel("DC from AC", found)],
+        is_bound=True,
+    )

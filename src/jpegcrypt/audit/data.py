@@ -1,0 +1,57 @@
+"""Which pictures are audited: a sample of a folder, and parts of one size for the attacks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jpegcrypt.audit.target import Pixels
+
+SIDE = 256  # of the parts that attacks work on, at most
+
+
+def choose(folder: Path, suffixes: Sequence[str], count: int, seed: int = 0) -> list[Path]:
+    """Return as many files below a folder, the same number from each of its subfolders.
+
+    Corel-1K and Corel-10K come as a folder a class. What a small class lacks, others do not make
+    up for.
+    """
+    classes: dict[Path, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in suffixes and path.is_file():
+            classes.setdefault(path.parent, []).append(path)
+    rng = np.random.default_rng(seed)
+    share = -(-count // max(len(classes), 1))
+    chosen = [
+        paths[i] for paths in classes.values() for i in sorted(rng.permutation(len(paths))[:share])
+    ]
+    return chosen[:count]
+
+
+def same_size(pictures: Sequence[Pixels], side: int = SIDE) -> list[Pixels]:
+    """Return the middle of each picture, RGB, all of the largest size that fits, in whole MCUs.
+
+    Raises
+    ------
+    ValueError
+        If a picture is smaller than 64 pixels a side.
+
+    Examples
+    --------
+    >>> pictures = [np.zeros((100, 300, 3), np.uint8), np.zeros((200, 90), np.uint8)]
+    >>> [picture.shape for picture in same_size(pictures)]
+    [(96, 80, 3), (96, 80, 3)]
+    """
+    height, width = (
+        min(side, *(picture.shape[axis] for picture in pictures)) // 16 * 16 for axis in range(2)
+    )
+    if min(height, width) < 64:
+        raise ValueError("a picture of less than 64 pixels a side, too few blocks to attack")
+    return [_middle(picture, height, width) for picture in pictures]
+
+
+def _middle(picture: Pixels, height: int, width: int) -> Pixels:
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    part = picture[top : top + height, left : left + width]
+    color = part if part.ndim == 3 else part[:, :, None].repeat(3, 2)
+    return np.ascontiguousarray(color)

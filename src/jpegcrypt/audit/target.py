@@ -1,0 +1,170 @@
+"""What is audited: something that turns pictures into JPEG files.
+
+A scheme takes part by two methods (`Target`): the plain file and the encrypted one. Most of the
+audit needs no more; attacks that use the structure of a scheme name the class they need.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from jpegcrypt import api
+from jpegcrypt.audit import dc
+from jpegcrypt.audit.dc import Values
+from jpegcrypt.audit.histograms import components
+from jpegcrypt.cipher.bank import transform_bank
+from jpegcrypt.cipher.plan import ComponentPlan
+from jpegcrypt.codec.coefficients import Coefficients, read_coefficients
+from jpegcrypt.codec.decode import decode_planes, planes_to_image
+from jpegcrypt.codec.parse import parse
+from jpegcrypt.errors import FixedKeyWarning
+from jpegcrypt.key import Key
+from jpegcrypt.schemes import lu2022
+
+Pixels = npt.NDArray[np.uint8]
+
+OWNER = Key(bytes([1]) * 32)  # whose files are attacked; any key serves, these make runs repeat
+ATTACKER = Key(bytes([2]) * 32)
+
+
+class Target(Protocol):
+    """A scheme with its settings, as the audit sees it."""
+
+    @property
+    def name(self) -> str:
+        """The configuration in a few words, the title of its report."""
+
+    @property
+    def settings(self) -> dict[str, str | int]:
+        """The configuration as data."""
+
+    def encode(self, picture: Pixels) -> bytes:
+        """Return the plain JPEG of a picture with the settings of the scheme."""
+
+    def coefficients(self, data: bytes) -> Coefficients:
+        """Return what anyone reads off an encrypted file, block by block."""
+
+    def encrypt(self, picture: Pixels, serial: int, *, key: Key = OWNER) -> bytes:
+        """Return the encrypted JPEG.
+
+        Parameters
+        ----------
+        picture : uint8 array (H, W, 3) or (H, W)
+        serial : int
+            Number of the encryption. A scheme with nonces takes the nonce from it, so that runs
+            repeat; no number comes twice with one key.
+        key : Key
+            The owner's, or the one that the attacker made for himself.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Lu2022:
+    """The scheme of this project, `schemes.lu2022`.
+
+    Examples
+    --------
+    >>> target = Lu2022(bank="authors16", key_mode="fixed", quality=90)
+    >>> target.name
+    'lu2022, authors16, fixed keys, DC permuted, quality 90'
+    >>> picture = np.zeros((16, 16), np.uint8)
+    >>> target.encrypt(picture, 1) == target.encrypt(picture, 2)
+    True
+    """
+
+    bank: str = "givens128"
+    key_mode: api.KeyMode = "nonce"
+    dc: api.DcMode = "permuted"
+    quality: int = 75
+
+    @property
+    def name(self) -> str:
+        """As in `Target`."""
+        return f"lu2022, {self.bank}, {self.key_mode} keys, DC {self.dc}, quality {self.quality}"
+
+    @property
+    def settings(self) -> dict[str, str | int]:
+        """As in `Target`."""
+        return {
+            "scheme": "lu2022",
+            "bank": self.bank,
+            "key_mode": self.key_mode,
+            "dc": self.dc,
+            "quality": self.quality,
+        }
+
+    def encode(self, picture: Pixels) -> bytes:
+        """As in `Target`."""
+        return api.encode(picture, quality=self.quality)
+
+    def encrypt(self, picture: Pixels, serial: int, *, key: Key = OWNER) -> bytes:
+        """As in `Target`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FixedKeyWarning)  # the audit shows why
+            return api.encrypt(
+                picture,
+                key,
+                quality=self.quality,
+                bank=self.bank,
+                dc=self.dc,
+                key_mode=self.key_mode,
+                nonce=serial.to_bytes(16) if self.key_mode == "nonce" else None,
+            )
+
+    def coefficients(self, data: bytes) -> Coefficients:
+        """As in `Target`; of DC residuals what each block took along, not their running sum."""
+        c = read_coefficients(data)
+        if self.dc == "permuted":
+            return c
+        color = c.Cb is not None and c.Cr is not None
+        factors = c.sampling if color else ((1, 1),)
+        told = [
+            dc.told_by_file(blocks, factors[i], int(c.qt[i][0, 0]))
+            for i, blocks in enumerate(components(c))
+        ]
+        Y, *chroma = told
+        Cb, Cr = chroma or (None, None)
+        return replace(c, Y=Y, Cb=Cb, Cr=Cr)
+
+    def travelling(self, picture: Pixels, data: bytes) -> list[Values]:
+        """Return the DC value that each plain block takes along, up to a sign, by component.
+
+        Made from the plain picture and from what the file says to everyone.
+        """
+        levels = api.find_header(parse(data))[0].levels
+        plain = read_coefficients(self.encode(picture))
+        return [
+            dc.travelling(
+                blocks[:, :, 0, 0].astype(np.int64),
+                levels[i],
+                int(plain.qt[i][0, 0]),
+                residual=self.dc == "residual",
+            )
+            for i, blocks in enumerate(components(plain))
+        ]
+
+    def plan(self, data: bytes, *, key: Key = OWNER) -> list[ComponentPlan]:
+        """Return what the key decided for a file: the truth that attacks are scored against."""
+        jpeg = parse(data)
+        head, _ = api.find_header(jpeg)
+        return lu2022.make_plan(key.derive(head.nonce), jpeg.frame, bank=self.bank)
+
+    def decrypt(self, data: bytes, plan: Sequence[ComponentPlan]) -> Pixels:
+        """Decrypt with a plan instead of a key, as an attacker does who found one."""
+        jpeg = parse(data)
+        head, _ = api.find_header(jpeg)
+        planes, _ = decode_planes(
+            jpeg,
+            bank=transform_bank(self.bank),
+            plan=plan,
+            levels=head.levels,
+            dc_residuals=self.dc == "residual",
+        )
+        return planes_to_image(jpeg, planes)
+
+
+SCHEMES: dict[str, Callable[..., Target]] = {"lu2022": Lu2022}  # name -> target with its settings

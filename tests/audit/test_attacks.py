@@ -1,0 +1,303 @@
+"""Every attack meets a case where it must succeed, and one where only chance is left."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from checks import photo, tiles
+from jpegcrypt import api
+from jpegcrypt import read_coefficients as api_coefficients
+from jpegcrypt.audit import exact, picture
+from jpegcrypt.audit.attacks import (
+    file_level,
+    jigsaw,
+    key_schedule,
+    many_pictures,
+    outline,
+    randomness,
+    replacement,
+    smoothness,
+)
+from jpegcrypt.audit.outcome import Measure, Outcome
+from jpegcrypt.audit.target import OWNER, Lu2022
+from jpegcrypt.cipher.bank import BANKS
+
+RNG = np.random.default_rng(11)
+FLAT = np.full((8, 8), 4, np.uint16)
+
+
+class Plain:
+    """A scheme that encrypts nothing, known by the two methods alone."""
+
+    name = "plain"
+
+    @property
+    def settings(self):
+        return {"scheme": "plain"}
+
+    def encode(self, picture):
+        return api.encode(picture, quality=75)
+
+    def coefficients(self, data):
+        return api_coefficients(data)
+
+    def encrypt(self, picture, serial, *, key=OWNER):
+        return self.encode(picture)
+
+
+def smooth(rows: int, columns: int, seed: int, sigma: float = 10) -> np.ndarray:
+    """A gray picture without edges, uint8."""
+    noise = np.random.default_rng(seed).normal(size=(8 * rows, 8 * columns))
+    field = gaussian_filter(noise, sigma)
+    gray: np.ndarray = (128 + 60 * field / np.abs(field).max()).astype(np.uint8)
+    return gray
+
+
+def named(outcome: Outcome) -> dict[str, Measure]:
+    return {measure.name: measure for measure in outcome.measures}
+
+
+# --- the scale ----------------------------------------------------------------------------------
+
+
+def test_success_runs_from_chance_to_perfect():
+    assert Measure("a", 0.1, 0.1, 1).success == 0
+    assert Measure("a", 1, 0.1, 1).success == 1
+    assert Measure("a", 0.05, 0.1, 1).success == 0
+    assert Measure("error", 0.25, 1, 0).success == 0.75  # small is good
+    verdicts = [Outcome("a", "b", [Measure("c", v, 0, 1)]).verdict for v in (0.09, 0.3, 0.6)]
+    assert verdicts == ["fails", "partly", "works"]
+    assert Outcome("a", "b", [Measure("c", 0.9)]).verdict == "no verdict"
+
+
+def test_pictures_are_compared():
+    a, b = tiles(2)
+    noise = RNG.integers(0, 256, a.shape, np.uint8)
+    assert picture.ssim(a, a) == picture.edge_similarity(a, a) == 1
+    assert picture.psnr(a, a) == 100
+    assert picture.ssim(a, noise) < 0.05
+    assert picture.edge_similarity(a, noise) < picture.edge_similarity(a, a // 2 + 20)
+    assert picture.psnr(a, np.where(a < 255, a + 1, a).astype(np.uint8)) > 47
+    assert picture.psnr(a, b) < 20
+
+
+# --- outline ------------------------------------------------------------------------------------
+
+
+def test_outline_of_a_plain_file():
+    (outcome,) = outline.run(Plain(), tiles(2))
+    assert [m.value for m in outcome.measures] == pytest.approx([1] * 8)
+    assert outcome.verdict == "works"
+
+
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+@pytest.mark.parametrize("bank", BANKS)
+def test_outline(bank, dc):
+    hidden, bound = outline.run(Lu2022(bank=bank, dc=dc), tiles(2))
+    assert hidden.verdict == "fails"
+    assert all(abs(m.value) < 0.25 for m in hidden.measures[:4])
+    assert bound.verdict == "works"
+    assert bound.is_bound
+    found = named(bound)
+    for name in ("NZCA", "EAC", "PLZ"):
+        assert found[f"{name}, correlation"].value > 0.9
+
+
+# --- key schedule -------------------------------------------------------------------------------
+
+
+def test_the_authors_schedule_gives_its_key_stream_away():
+    for seed in range(3):
+        bits = key_schedule.key_stream(bytes([seed] * 16), 392)
+        (permutation,) = key_schedule.shuffle(bits[None], 384)
+        assert sorted(permutation) == list(range(384))
+        known, left = key_schedule.derive_bits(permutation)
+        fixed = known >= 0
+        assert (known[fixed] == bits[fixed]).all()
+        assert left < 16
+        assert fixed.sum() >= 392 - 16
+
+
+def test_an_unrelated_permutation_gives_no_key_stream():
+    """It needs draws that no stream of overlapping windows makes."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known, left = key_schedule.derive_bits(RNG.permutation(96))
+    assert not left >= 0
+    assert (known == -1).all()
+
+
+def test_uniformity():
+    uniform = np.stack([RNG.permutation(24) for _ in range(3000)])
+    assert key_schedule.uniformity(uniform) > 1e-4
+    biased = uniform.copy()
+    biased[:300] = np.arange(24)
+    assert key_schedule.uniformity(biased) < 1e-12
+    (outcome,) = key_schedule.run(Plain(), tiles(2))
+    found = named(outcome)
+    assert found["p-value of uniformity, authors' shuffle"].value < 1e-12
+    assert found["p-value of uniformity, our shuffle"].value > 1e-4
+    assert outcome.verdict == "works"
+
+
+# --- jigsaw -------------------------------------------------------------------------------------
+
+
+def puzzle(image: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    pieces = image.reshape(rows, size, columns, size).swapaxes(1, 2).reshape(-1, size, size)
+    order = np.random.default_rng(5).permutation(len(pieces))
+    return pieces[order].astype(float), np.argsort(order).reshape(rows, columns)
+
+
+def test_a_puzzle_of_large_pieces_is_solved():
+    pieces, truth = puzzle(photo("coffee.png")[:384, :576, 1], 48)
+    assert jigsaw.scores(jigsaw.assemble(pieces, *truth.shape), truth) > (0.95, 0.95, 0.95)
+
+
+def test_a_puzzle_of_noise_is_not():
+    pieces, truth = puzzle(RNG.integers(0, 256, (96, 144)), 8)
+    grid = jigsaw.assemble(pieces, *truth.shape)
+    assert sorted(grid.ravel()) == list(range(216))
+    assert max(jigsaw.scores(grid, truth)) < 0.06
+
+
+def test_scores_of_an_arrangement():
+    truth = RNG.permutation(24).reshape(4, 6)
+    assert jigsaw.scores(truth, truth) == (1, 1, 1)
+    shifted = np.roll(truth, 1, 1)  # no piece in its place; 5 of 6 columns hold together
+    dc, nc, lc = jigsaw.scores(shifted, truth)
+    assert (dc, lc) == (0, pytest.approx(20 / 24))
+    assert nc == pytest.approx((4 * 4 + 3 * 6) / (4 * 5 + 3 * 6))
+
+
+@pytest.mark.parametrize("bank", ["authors16", "givens128"])
+def test_jigsaw(bank):
+    one_file, bound = jigsaw.run(Lu2022(bank=bank), tiles(2))
+    assert one_file.verdict == "fails"
+    assert named(bound)["Nc, neighbors"].value > 10 * named(bound)["Nc, neighbors"].chance
+
+
+# --- many pictures ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+def test_many_pictures_of_one_key(dc):
+    pictures = [smooth(10, 14, seed, sigma=12) for seed in range(150)]
+    (fixed,) = many_pictures.run(Lu2022(key_mode="fixed", dc=dc), pictures)
+    (nonce,) = many_pictures.run(Lu2022(key_mode="nonce", dc=dc), pictures)
+    assert fixed.verdict == "works"
+    assert fixed.measures[0].value > 0.9
+    assert fixed.measures[1].value < 0.4
+    assert nonce.verdict == "fails"
+    assert nonce.measures[0].value < 0.2
+    assert nonce.measures[1].value > 0.8
+
+
+def test_chance_of_a_neighbor():
+    """Random correlations hit one of the eight neighbors as often as the outcome says."""
+    places = np.stack(np.divmod(np.arange(30 * 40), 40), 1)
+    together = RNG.random((1200, 1200))
+    np.fill_diagonal(together, -1)
+    chance = ((3 * 30 - 2) * (3 * 40 - 2) / 1200 - 1) / 1199
+    found = many_pictures.nearest_is_neighbor(together, places)
+    assert found == pytest.approx(chance, abs=0.008)
+
+
+# --- replacement and smoothness -----------------------------------------------------------------
+
+
+def test_replacement_shows_what_was_not_protected():
+    """A block without negative coefficients survives it whole."""
+    blocks = np.abs(RNG.integers(-9, 9, (6, 8, 8, 8))).astype(np.int16)
+    again = replacement.replaced(blocks, blocks[:, :, 0, 0])
+    assert np.array_equal(exact.render(again, FLAT), exact.render(blocks, FLAT))
+
+
+def test_replacement():
+    one_file, placed, thumbnail = replacement.run(Lu2022(), tiles(2))
+    assert one_file.verdict == "fails"
+    assert placed.verdict == "fails"
+    assert thumbnail.measures[0].value > placed.measures[0].value + 0.2
+
+
+def test_means_of_a_smooth_picture():
+    image = smooth(12, 16, 3)
+    (blocks,) = exact.planes(image)
+    dct = exact.dct_matrix()
+    values = dct @ blocks @ dct.T
+    without = values.copy()
+    without[:, :, 0, 0] = 0
+    found = smoothness.means(without)
+    dc = values[:, :, 0, 0]
+    assert np.corrcoef(found.ravel(), dc.ravel())[0, 1] > 0.99
+    noise = smoothness.means(RNG.normal(size=values.shape) * 50)
+    assert abs(np.corrcoef(noise.ravel(), dc.ravel())[0, 1]) < 0.4
+
+
+def test_signs_of_a_smooth_bright_picture():
+    """All DC values positive, so that only signs of AC are open; with noise there is no telling."""
+    image = (smooth(12, 16, 4).astype(int) // 2 + 120).astype(np.uint8)
+    (blocks,) = exact.planes(image)
+    dct = exact.dct_matrix()
+    values = dct @ blocks @ dct.T
+    for given, at_least, at_most in ((values, 0.8, 1), (RNG.normal(size=values.shape), 0, 0.6)):
+        given = given.copy()
+        given[:, :, 0, 0] = values[:, :, 0, 0]
+        found = smoothness.signs(np.abs(given))
+        assert np.array_equal(np.abs(found), np.abs(given))
+        ac, weight = np.sign(found) == np.sign(given), np.abs(given)
+        weight[:, :, 0, 0] = 0
+        assert at_least <= (ac * weight).sum() / weight.sum() <= at_most
+
+
+def test_smoothness():
+    signs, means = smoothness.run(Lu2022(), tiles(2))
+    assert signs.is_bound
+    assert [one.attacker for one in smoothness.run(Lu2022(dc="residual"), tiles(2))] == [
+        means.attacker
+    ]
+    assert means.measures[0].value > means.measures[0].chance
+
+
+# --- numbers of papers, and the file ------------------------------------------------------------
+
+
+def test_measures_of_randomness():
+    a, b = (RNG.integers(0, 256, (256, 256), np.uint8) for _ in range(2))
+    assert randomness.npcr(a, b) == pytest.approx(255 / 256, abs=0.001)
+    assert randomness.uaci(a, b) == pytest.approx(0.3346, abs=0.003)
+    assert randomness.entropy(a) > 7.99
+    assert randomness.entropy(np.zeros((8, 8), np.uint8)) == 0
+    assert abs(randomness.neighbor_correlation(a)) < 0.02
+    assert randomness.neighbor_correlation(smooth(16, 16, 1)) > 0.95
+    assert randomness.npcr(a, a) == randomness.uaci(a, a) == 0
+
+
+@pytest.mark.parametrize(("key_mode", "moves"), [("nonce", False), ("content", True)])
+def test_one_pixel_changes_everything_in_content_mode_only(key_mode, moves):
+    (outcome,) = randomness.run(Lu2022(key_mode=key_mode), tiles(2))
+    found = named(outcome)
+    assert (found["blocks changed, one pixel changed"].value > 0.9) == moves
+    assert found["blocks changed, another key"].value > 0.9
+    assert (found["blocks changed, encrypted again"].value > 0.9) == (key_mode == "nonce")
+
+
+def test_planted_metadata_is_found():
+    image = tiles(1)[0]
+    assert file_level.metadata_in_clear(api.encode(image, **file_level.PLANTED))
+    assert not file_level.metadata_in_clear(api.encrypt(image, OWNER, **file_level.PLANTED))
+    assert not file_level.metadata_in_clear(api.encode(image))
+
+
+def test_flips_are_counted():
+    data = api.encrypt(tiles(1)[0], OWNER)
+    assert file_level.flips_accepted(data, lambda changed: None) == 1
+    assert file_level.flips_accepted(data, lambda changed: api.decrypt(changed, OWNER)) == 0
+
+
+def test_lengths():
+    (outcome,) = file_level.run(Plain(), tiles(12))
+    assert [m.value for m in outcome.measures] == [1, 1]
+    (outcome,) = file_level.run(Lu2022(), tiles(12))
+    assert 0.3 < outcome.measures[0].value <= 1
+    assert [m.value for m in outcome.measures[2:]] == [0, 0]
