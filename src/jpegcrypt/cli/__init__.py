@@ -1,4 +1,4 @@
-"""The command ``jpegcrypt``: what the owner of pictures does, and what a server without the key does.
+"""The command ``jpegcrypt``: for the owner of pictures, and for a server without the key.
 
 Options and their texts stand here; what takes long to import is imported by the command that needs
 it.
