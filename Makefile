@@ -20,8 +20,8 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format typecheck vectors figures bench-speed bench-instructions
-.PHONY: bench-rate bench-retrieval neon avx512 sanitize constraints
+.PHONY: help demo demo-search test lint format typecheck vectors figures bench-speed
+.PHONY: bench-instructions bench-rate bench-retrieval neon avx512 sanitize constraints
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
@@ -29,6 +29,11 @@ help:  ## list the targets
 
 demo: $(VENV)/.demo  ## encrypt and decrypt real photographs (PHOTOS=dir adds yours)
 	$(BIN)/python benchmarks/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
+	$(BIN)/python benchmarks/demo_search.py
+
+demo-search: $(VENV)/.demo  ## the search step of the demo; installs PyTorch for it
+	$(INSTALL) torch accelerate safetensors joblib
+	$(BIN)/python benchmarks/demo_search.py
 
 test: $(VENV)/.dev  ## run the whole test suite
 	$(BIN)/python -m pytest
@@ -157,8 +162,8 @@ constraints:  ## pin anew what demo and test install; run it with the oldest Pyt
 	build/constraints/bin/python -m pip install --quiet \
 		--config-settings editable_mode=strict --editable '.[dev]'
 	{ sed '/^[^#]/,$$d' constraints.txt; \
-	  build/constraints/bin/python -m pip freeze --all --exclude-editable --exclude pip; \
-	  grep -o 'torch==[0-9.]*' pyproject.toml; } > build/constraints/pins
+	  build/constraints/bin/python -m pip freeze --all --exclude-editable --exclude pip \
+	  | sed 's/+cpu$$//'; } > build/constraints/pins
 	mv build/constraints/pins constraints.txt
 
 clean:  ## remove what was built; .venv stays

@@ -1,5 +1,4 @@
-"""The command ``jpegcrypt``: keygen, encrypt, decrypt, inspect, audit;
-train, embed, search, evaluate, page.
+"""The command ``jpegcrypt``: for the owner of pictures, and for a server without the key.
 
 Options and their texts stand here; what takes long to import is imported by the command that needs
 it.
