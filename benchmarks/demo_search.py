@@ -53,7 +53,7 @@ def server(cipher: Path, model: Path, epochs: int) -> tuple[list[Found], float, 
     files = read_folder(cipher)
     known, others = stratified(files.labels)
     pictures = Pictures([load_coefficients(files.paths)], files.labels, files.classes)
-    settings = replace(recipe("block_set"), classes=len(files.classes), epochs=epochs)
+    settings = replace(recipe("block_set"), batch_classes=len(files.classes), epochs=epochs)
     train(model, "block_set", pictures, known, others, recipe=settings, evaluate_every=epochs)
 
     index, _ = make_index(model, files.take(others))
