@@ -21,7 +21,7 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo demo-search test lint format typecheck vectors figures bench-speed
-.PHONY: bench-instructions bench-rate neon avx512 sanitize constraints
+.PHONY: bench-instructions bench-rate bench-retrieval neon avx512 sanitize constraints
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
@@ -71,6 +71,9 @@ bench-instructions: $(VENV)/.dev  ## count instructions per stage (needs Valgrin
 
 bench-rate: $(VENV)/.dev  ## size and quality against plain JPEG, curves and report (DATA="set folder")
 	$(BIN)/python benchmarks/rate_distortion.py $(if $(DATA),--data $(DATA))
+
+bench-retrieval: $(VENV)/.dev  ## train and measure the retrieval models (DATA=dir, ARGS="--group papers")
+	$(BIN)/python benchmarks/retrieval.py $(if $(DATA),--data $(DATA)) $(ARGS)
 
 bench-leakage: $(VENV)/.dev  ## what leaks and which attacks work (PHOTOS=dir: Corel-1K, say)
 	$(BIN)/python benchmarks/leakage.py $(if $(PHOTOS),--data "$(PHOTOS)")

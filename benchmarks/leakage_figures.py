@@ -86,12 +86,15 @@ def hides(one: Found) -> str:
     return ", ".join(found) or "nothing"
 
 
-def leaks(one: Found) -> str:
-    best = measure(attack(one, "reidentification"))
-    names = [r["feature"] for r in one["leakage"] if r["own_key"]["value"] >= 0.99]
+def leaks(*ones: Found) -> str:
+    """Say how surely a file is found among candidates, at least, and by how many statistics."""
+    best = min(measure(attack(one, "reidentification"))["value"] for one in ones)
+    counts = [sum(r["own_key"]["value"] >= 0.99 for r in one["leakage"]) for one in ones]
+    low, high = min(counts), max(counts)
+    number = f"{low}" if low == high else f"{low} to {high}"
     return (
-        f"which of the candidates it is ({best['value']:.0%}), by {len(names)} of "
-        f"{len(one['leakage'])} statistics"
+        f"which of the candidates it is ({best:.0%}), by {number} of "
+        f"{len(ones[0]['leakage'])} statistics"
     )
 
 
@@ -99,15 +102,20 @@ def leaks(one: Found) -> str:
 
 
 def policy(found: Found) -> Iterator[str]:
+    """Configurations whose attacks came out alike share a row."""
     quality = axis(found, "quality")[0]
-    yield "| bank, DC | key mode | hides, in one file | leaks, in one file | strongest attack |"
+    pairs = [(bank, dc) for bank in axis(found, "bank") for dc in axis(found, "dc")]
+    yield "| key mode | bank, DC | hides, in one file | leaks, in one file | strongest attack |"
     yield "|---|---|---|---|---|"
-    for bank in axis(found, "bank"):
-        for dc in axis(found, "dc"):
-            for mode in axis(found, "key_mode"):
-                one = configuration(found, bank=bank, dc=dc, key_mode=mode, quality=quality)
-                cells = (f"`{bank}`, {dc}", mode, hides(one), leaks(one), strongest(one))
-                yield f"| {' | '.join(cells)} |"
+    for mode in axis(found, "key_mode"):
+        alike: dict[tuple[str, str], dict[tuple[str, str], Found]] = {}
+        for bank, dc in pairs:
+            one = configuration(found, bank=bank, dc=dc, key_mode=mode, quality=quality)
+            alike.setdefault((hides(one), strongest(one)), {})[bank, dc] = one
+        for (hidden, attacked), ones in alike.items():
+            names = ", ".join(f"`{bank}` {dc}" for bank, dc in ones)
+            which = "all" if len(ones) == len(pairs) else names
+            yield f"| {mode} | {which} | {hidden} | {leaks(*ones.values())} | {attacked} |"
 
 
 def costs(found: Found) -> Iterator[str]:

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 Kind = Literal["batchnorm", "bnneck", "tanh", "posterior"]
 
 SHARPNESS = 16.0  # from cosines to logits
-DIRECTION = 0.5  # weight of the feature's direction beside the probabilities, "posterior"
+SEARCH = 1.5  # times the logits when searching: dropout and smoothed labels train them too soft
+DIRECTION = 0.25  # weight of the feature's direction beside the probabilities, "posterior"
 
 
 class Head(nn.Module):
@@ -21,12 +22,12 @@ class Head(nn.Module):
     batchnorm f = BN(W z), lu2022 equation (4)                     f
     bnneck    f = BN(W z), as Luo et al. 2019                      W z, before BN
     tanh      f = tanh(W z), feng2021 equation (8)                 f
-    posterior square roots of class probabilities, then f / 2 |f|  f
+    posterior square roots of class probabilities, then f / 4 |f|  f
     ========= ==================================================== ===================
 
     With "posterior" logits are cosines between f and a direction for each class, and the cosine of
     two searched features is, up to a factor, the Bhattacharyya coefficient of their class
-    probabilities plus a quarter of the cosine of their f: the first ranks classes that training
+    probabilities plus a sixteenth of the cosine of their f: the first ranks classes that training
     knew, the second still tells apart what it did not.
     """
 
@@ -54,4 +55,6 @@ class Head(nn.Module):
         logits = SHARPNESS * direction @ F.normalize(self.classify.weight).T
         if self.training:
             return f, logits
-        return torch.cat([logits.softmax(1).sqrt(), DIRECTION * direction], dim=1), logits
+        return torch.cat(
+            [(SEARCH * logits).softmax(1).sqrt(), DIRECTION * direction], dim=1
+        ), logits

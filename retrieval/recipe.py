@@ -12,8 +12,10 @@ class Recipe:
 
     Attributes
     ----------
-    epochs, classes, pictures : int
-        A batch has `pictures` of each of `classes`; an epoch shows every picture about once.
+    epochs : int
+        Each shows every picture about once.
+    batch_classes, batch_pictures : int
+        A batch has so many classes, and so many pictures of each.
     learning_rate, weight_decay : float
         Of Adam; the decay is decoupled (AdamW).
     schedule : {"steps", "cosine"}
@@ -37,8 +39,8 @@ class Recipe:
     """
 
     epochs: int = 70
-    classes: int = 10
-    pictures: int = 5
+    batch_classes: int = 10
+    batch_pictures: int = 5
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
     schedule: Literal["steps", "cosine"] = "steps"

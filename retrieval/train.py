@@ -6,6 +6,7 @@ as one that was not, on the same machine with as many threads.
 """
 
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -13,9 +14,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +25,15 @@ from accelerate import Accelerator
 
 from jpegcrypt import atomic
 from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval.arrays import PixelArrays, Skipped, load_coefficients, load_pixels
 from jpegcrypt.retrieval.batches import Arrays, Batch, take
-from jpegcrypt.retrieval.folders import Indices
+from jpegcrypt.retrieval.embed import features_of
+from jpegcrypt.retrieval.folders import Indices, read_folder
 from jpegcrypt.retrieval.losses import total_loss
 from jpegcrypt.retrieval.metrics import AveragePrecision, cosine, hits, ranking
 from jpegcrypt.retrieval.models import Network, create, describe
 from jpegcrypt.retrieval.recipe import Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
-
-EVALUATION_BATCH = 100
 
 
 class Diverged(ArithmeticError):
@@ -56,6 +57,69 @@ class Pictures:
     versions: Sequence[Arrays]
     labels: Indices
     classes: list[str]
+
+
+def read_pictures(
+    roots: Sequence[str | os.PathLike[str]],
+    domain: Literal["pixels", "coefficients"],
+    *,
+    cipher_only: bool = True,
+    cache: str | os.PathLike[str] | None = None,
+) -> tuple[Pictures, list[Skipped]]:
+    """Read labelled folders, each of them another encryption of the same pictures.
+
+    Parameters
+    ----------
+    roots : sequence of paths
+        As `read_folder` takes them; with the same classes and as many pictures of each.
+    domain : {"pixels", "coefficients"}
+        Of the model.
+    cipher_only, cache
+        As for `load_pixels`.
+
+    Returns
+    -------
+    pictures : Pictures
+        Those that can be read in every folder.
+    skipped : list of Skipped
+        The others.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the folders do not match, or nothing can be used.
+    """
+    load = load_pixels if domain == "pixels" else load_coefficients
+    folders = [read_folder(root) for root in roots]
+    first = folders[0]
+    for root, folder in zip(roots, folders, strict=True):
+        if folder.classes != first.classes or not np.array_equal(folder.labels, first.labels):
+            raise ValueError(
+                f"{os.fspath(root)}: {len(folder)} pictures of {len(folder.classes)} classes, "
+                f"expected the same pictures as in {os.fspath(roots[0])}, "
+                f"which has {len(first)} of {len(first.classes)}"
+            )
+    versions: list[Arrays] = [
+        load(folder.paths, cipher_only=cipher_only, cache=cache) for folder in folders
+    ]
+    skipped = [one for version in versions for one in version.skipped]
+    kept = functools.reduce(np.intersect1d, [version.kept for version in versions])
+    if len(kept) == 0:
+        raise ValueError("no picture can be used in every folder")
+    if any(len(version.kept) > len(kept) for version in versions):
+        versions = [_rows(version, np.searchsorted(version.kept, kept)) for version in versions]
+    return Pictures(versions, first.labels[kept], first.classes), skipped
+
+
+def _rows(arrays: Arrays, rows: Indices) -> Arrays:
+    if isinstance(arrays, PixelArrays):
+        return replace(arrays, pixels=arrays.pixels[rows], kept=arrays.kept[rows])
+    return replace(
+        arrays,
+        coefficients=arrays.coefficients[rows],
+        steps=arrays.steps[rows],
+        kept=arrays.kept[rows],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +170,7 @@ def train(
     save_every : float
         Seconds between checkpoints; one is written after every epoch anyway.
     watch : callable, optional
-        Called after each step.
+        Called after each step, and after each epoch with its mean loss.
 
     Returns
     -------
@@ -193,12 +257,14 @@ def train(
                 "loss": float(np.mean(state["losses"])),
                 "learning_rate": recipe.rate(epoch + 1),
             }
-            if (epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs:
-                features = embed(network, pictures.versions[0], test, accelerator.device)
+            if len(test) and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs):
+                features = features_of(network, pictures.versions[0], test, accelerator.device)
                 row["mAP"] = mean_average_precision(features, pictures.labels[test])
             state["seconds"] = time.monotonic() - clock
             state["history"].append(row | {"seconds": round(state["seconds"], 1)})
             state["losses"] = []
+            if watch:
+                watch(Step(state["step"], total, epoch, row["loss"], _last_map(state["history"])))
             save(finished=epoch + 1 == recipe.epochs)
     return network.eval().cpu()
 
@@ -217,8 +283,8 @@ class _Batches:
         recipe = self.recipe
         batches = pk_batches(
             self.targets,
-            classes=recipe.classes,
-            pictures=recipe.pictures,
+            classes=recipe.batch_classes,
+            pictures=recipe.batch_pictures,
             seed=recipe.seed,
             epoch=epoch,
         )
@@ -247,19 +313,6 @@ def _step(
         accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm)
         optimizer.step()
     return value
-
-
-def embed(
-    network: Network, arrays: Arrays, indices: Indices, device: torch.device | str = "cpu"
-) -> npt.NDArray[np.float32]:
-    """Return the features of some pictures, float32 (n, features)."""
-    network.eval()
-    with torch.inference_mode():
-        features = [
-            network(take(arrays, indices[i : i + EVALUATION_BATCH], device))[0].float().cpu()
-            for i in range(0, len(indices), EVALUATION_BATCH)
-        ]
-    return torch.cat(features).numpy()
 
 
 def mean_average_precision(features: npt.NDArray[np.float32], labels: Indices) -> float:

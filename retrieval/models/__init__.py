@@ -4,7 +4,7 @@ A file ``name.py`` has the class ``Name``, its ``Config``, and ``RECIPE``, the t
 with it. ``create`` finds them by the name of the file: a new model is a new file, and nothing else.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -52,6 +52,29 @@ def names() -> list[str]:
     return sorted(module.name for module in iter_modules(__path__))
 
 
+def find(name: str) -> type[Network]:
+    """Return the class of a model.
+
+    Examples
+    --------
+    >>> find("block_set").domain
+    'coefficients'
+    """
+    found: type[Network] = getattr(_module(name), name.title().replace("_", ""))
+    return found
+
+
+def settings(name: str) -> set[str]:
+    """Return the fields of a model's configuration that may be chosen.
+
+    Examples
+    --------
+    >>> "patch" in settings("gmlp"), "classes" in settings("gmlp")
+    (True, False)
+    """
+    return {field.name for field in fields(_module(name).Config)} - {"classes"}
+
+
 def create(name: str, **config: Any) -> Network:
     """Build a model with fresh weights, drawn from the global generator of PyTorch.
 
@@ -75,9 +98,7 @@ def create(name: str, **config: Any) -> Network:
     >>> model.domain, model.config.features
     ('pixels', 128)
     """
-    module = _module(name)
-    network: Network = getattr(module, name.title().replace("_", ""))(module.Config(**config))
-    return network
+    return find(name)(_module(name).Config(**config))
 
 
 def recipe(name: str) -> Recipe:

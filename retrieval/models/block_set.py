@@ -28,8 +28,9 @@ from jpegcrypt.retrieval.models import Network, Output
 from jpegcrypt.retrieval.recipe import Recipe
 
 RECIPE = Recipe(
-    epochs=20,
-    learning_rate=2e-3,
+    epochs=30,
+    batch_pictures=10,
+    learning_rate=3e-3,
     weight_decay=0.05,
     schedule="cosine",
     warmup=3,

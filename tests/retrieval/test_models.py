@@ -174,8 +174,8 @@ def test_posterior_head_ranks_by_class_probability() -> None:
     head = Head(5, 4, 3, "posterior").eval()
     with torch.no_grad():
         features, logits = head(torch.randn(6, 5))
-    p, direction = features[:, :3].square(), features[:, 3:] * 2
-    torch.testing.assert_close(p, logits.softmax(1))
+    p, direction = features[:, :3].square(), features[:, 3:] * 4
+    torch.testing.assert_close(p, (1.5 * logits).softmax(1))
     torch.testing.assert_close(direction.norm(dim=1), torch.ones(6))
     assert logits.abs().max() <= 16
 

@@ -14,7 +14,9 @@ from jpegcrypt.retrieval.recipe import Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
 from jpegcrypt.retrieval.train import Diverged, Pictures, train
 
-RECIPE = Recipe(epochs=3, classes=3, pictures=2, learning_rate=1e-3, warmup=1, milestones=(2,))
+RECIPE = Recipe(
+    epochs=3, batch_classes=3, batch_pictures=2, learning_rate=1e-3, warmup=1, milestones=(2,)
+)
 CONFIG = {"height": 16, "width": 16, "dimension": 8, "heads": 2, "mlp": 16, "depth": 1}
 
 
@@ -105,7 +107,7 @@ def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int
 
 def test_a_seed_is_a_run(tmp_path, pictures) -> None:
     def run(name: str, seed: int):
-        recipe = Recipe(epochs=1, classes=2, pictures=2, seed=seed)
+        recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2, seed=seed)
         model = train(tmp_path / name, "vit", pictures, *SPLIT, recipe=recipe, config=CONFIG)
         return model.head.project.weight
 
@@ -119,7 +121,7 @@ def test_a_seed_is_a_run(tmp_path, pictures) -> None:
 def test_a_checkpoint_is_the_model(tmp_path, pictures) -> None:
     path = tmp_path / "model.safetensors"
     train, test = SPLIT
-    recipe = Recipe(epochs=1, classes=2, pictures=2)
+    recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2)
     unseen = pictures.labels != 1
     network = _train(path, pictures, train[unseen[train]], test, recipe)
     loaded = checkpoint.load(path)
@@ -136,7 +138,9 @@ def _train(path, pictures, train_, test, recipe, **options):
 
 def test_nan_stops_the_run_and_spares_the_checkpoint(tmp_path, pictures) -> None:
     path = tmp_path / "model.safetensors"
-    recipe = Recipe(epochs=40, classes=2, pictures=2, learning_rate=1e30, warmup=0, clip_norm=1e30)
+    recipe = Recipe(
+        epochs=40, batch_classes=2, batch_pictures=2, learning_rate=1e30, warmup=0, clip_norm=1e30
+    )
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) at step \d+ of .* 1e\+30"):
         _train(path, pictures, *SPLIT, recipe, save_every=0)
     if path.exists():
@@ -145,12 +149,14 @@ def test_nan_stops_the_run_and_spares_the_checkpoint(tmp_path, pictures) -> None
 
 def test_another_training_is_refused(tmp_path, pictures) -> None:
     path = tmp_path / "model.safetensors"
-    recipe = Recipe(epochs=1, classes=2, pictures=2)
+    recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2)
     _train(path, pictures, *SPLIT, recipe)
     with pytest.raises(FileExistsError):
         _train(path, pictures, *SPLIT, recipe)
     with pytest.raises(ValueError, match="another recipe: epochs 1, now 2"):
-        _train(path, pictures, *SPLIT, Recipe(epochs=2, classes=2, pictures=2), resume=True)
+        _train(
+            path, pictures, *SPLIT, Recipe(epochs=2, batch_classes=2, batch_pictures=2), resume=True
+        )
     with pytest.raises(ValueError, match="another data and split"):
         _train(path, pictures, SPLIT[1], SPLIT[0], recipe, resume=True)
     with pytest.raises(ValueError, match="another model: depth 1, now 2"):

@@ -355,6 +355,54 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a fil
 
 
 @main.command()
+@click.argument("data")
+@click.argument("out")
+@click.option(
+    "--model",
+    metavar="NAME",
+    default="block_set",
+    show_default=True,
+    help="block_set is ours; gmlp, vit and resnet are those of the papers.",
+)
+@click.option(
+    "--again",
+    multiple=True,
+    metavar="DATA",
+    help="The same pictures, encrypted anew: training draws from all. May be repeated.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["stratified", "unseen-classes", "all"]),
+    default="stratified",
+    show_default=True,
+    help="Which 70 % to learn from; mAP is measured on the others.",
+)
+@click.option("--split-seed", type=int, default=2020, show_default=True)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change the model or its training: epochs=30, seed=1, precision=bf16, depth=6, ...",
+)
+@plain_option
+@click.option("--cache", metavar="FOLDER", help="Keep decoded pictures here for the next time.")
+@click.option("--resume", is_flag=True, help="Go on with OUT where its training stopped.")
+def train(data: str, out: str, model: str, **options: Any) -> None:
+    """Learn from the labelled encrypted pictures in DATA and write a model to OUT.
+
+    DATA is a folder with a folder for each class, or with n.jpg as Corel has it, or with
+    class_index.jpg, or a CSV file with the columns path and label. No key is needed. OUT is written
+    anew as training goes on, and a log beside it with the suffix .csv.
+
+    Several GPUs: accelerate launch -m jpegcrypt train ...
+    """
+    from jpegcrypt.cli.train import train as run
+
+    run(data, out, model, **options)
+
+
+@main.command()
 @click.argument("data", nargs=-1, required=True)
 @click.argument("index")
 @model_option

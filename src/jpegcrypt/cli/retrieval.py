@@ -56,7 +56,7 @@ def embed(data: tuple[str, ...], index: str, model: str, *, plain: bool, overwri
         made, skipped = make_index(model, files, cipher_only=not plain)
     with about(index):
         made.save(index, overwrite=overwrite)
-    _report(skipped)
+    report(skipped)
     say(f"{len(made)} embedded" + (f", {len(skipped)} left out" if skipped else ""))
     if skipped:
         raise click.exceptions.Exit(FAILED)
@@ -163,7 +163,8 @@ def _files(data: tuple[str, ...]) -> "LabelledFiles":
     return LabelledFiles(paths, np.full(len(paths), -1, np.intp), [])
 
 
-def _report(skipped: list["Skipped"]) -> None:
+def report(skipped: list["Skipped"]) -> None:
+    """Say which files were left out, and why."""
     for one in skipped[:_LISTED]:
         say(f"{one.path}: {one.reason}")
     if len(skipped) > _LISTED:

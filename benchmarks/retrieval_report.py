@@ -1,0 +1,94 @@
+"""The report on retrieval: what the result files say, with what the papers printed beside it.
+
+Numbers of the papers stand in ``results/retrieval/paper-*.json``, under the data that they were
+measured on. Ours never stand in such a column.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+PAPERS = Path(__file__).parent / "results" / "retrieval"
+RULES = ("full", "top100_found", "top100_R", "recall@10", "recall@30", "precision@10", "ndcg")
+
+Result = dict[str, Any]
+
+
+def report(folder: Path) -> str:
+    """Return the report on all result files in a folder, as Markdown."""
+    found: dict[str, list[Result]] = defaultdict(list)
+    for path in sorted(folder.glob("*.json")):
+        if not path.name.startswith("paper-"):
+            result = json.loads(path.read_text("utf-8"))
+            found[result["data"]["name"]].append(result)
+    parts = ["# Retrieval on encrypted pictures\n", __doc__.partition("\n")[0] + "\n"]
+    parts += [_data_set(name, results) for name, results in found.items()]
+    parts.append(_papers())
+    return "\n".join(parts)
+
+
+def _data_set(name: str, results: list[Result]) -> str:
+    runs: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        runs[result["run"]["name"]].append(result)
+    data = results[0]["data"]
+    lines = [
+        f"## {name}\n",
+        f"{data['pictures']} pictures of {data['classes']} classes. Each test picture is searched "
+        "among the other test pictures. Means over seeds, with the standard deviation of `full` "
+        "where there are several. Chance stands for a random order.\n",
+        "| run | split | seeds | epochs | parameters | " + " | ".join(RULES) + " | training |",
+        "|---|---|---|---|---|" + "---|" * len(RULES) + "---|",
+    ]
+    by_split: dict[str, Result] = {}
+    for run, same in runs.items():
+        first = same[0]
+        by_split.setdefault(first["run"]["split"], first)
+        cells = [f"{_mean(same, rule):.4f}" for rule in RULES]
+        if len(same) > 1:
+            cells[0] += f" ± {stdev(_full(one) for one in same):.4f}"
+        minutes = mean(one["seconds"]["training"] for one in same) / 60
+        lines.append(
+            f"| {run} | {first['run']['split']} | {len(same)} | {first['recipe']['epochs']} | "
+            f"{first['parameters']:,} | {' | '.join(cells)} | {minutes:.1f} min |"
+        )
+    for split, first in by_split.items():
+        cells = [f"{first['scores'][rule]['chance']:.4f}" for rule in RULES]
+        lines.append(f"| chance | {split} | | | | {' | '.join(cells)} | |")
+    lines.append("")
+    for ours, other, what in (
+        ("block_set-nonce", "block_set-plain", "the price of encryption: ours, cipher over plain"),
+        ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
+        ("block_set-nonce", "gmlp-fixed", "ours with nonce keys over lu2022's model with fixed"),
+    ):
+        if ours in runs and other in runs:
+            ratio = _mean(runs[ours], "full") / _mean(runs[other], "full")
+            lines.append(f"* {what}: {ratio:.3f} of mAP, rule `full`")
+    machines = sorted({one["environment"]["processor"] for one in results})
+    threads = sorted({str(one["environment"]["threads"]) for one in results})
+    lines.append(f"\nMachine: {', '.join(machines)}; threads: {', '.join(threads)}.\n")
+    return "\n".join(lines)
+
+
+def _full(result: Result) -> float:
+    return float(result["scores"]["full"]["mean"])
+
+
+def _mean(results: list[Result], rule: str) -> float:
+    return mean(float(one["scores"][rule]["mean"]) for one in results)
+
+
+def _papers() -> str:
+    lines = ["## What the papers print\n", "On other data than ours, by a rule they do not name.\n"]
+    for path in sorted(PAPERS.glob("paper-*.json")):
+        paper = json.loads(path.read_text("utf-8"))
+        lines += [
+            f"### {paper['paper']}, {paper['data']}\n",
+            "| table | what | number |",
+            "|---|---|---|",
+        ]
+        lines += [f"| {row['table']} | {row['what']} | {row['value']} |" for row in paper["rows"]]
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,145 @@
+"""The command `train`: settings from the command line, a progress bar, and what went wrong."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jpegcrypt.cli.retrieval import report, retrieval_extra
+from jpegcrypt.cli.terminal import INTERRUPTED, Stop, about, say
+
+if TYPE_CHECKING:
+    from jpegcrypt.retrieval.recipe import Recipe
+    from jpegcrypt.retrieval.train import Step
+
+
+def train(
+    data: str,
+    out: str,
+    model: str,
+    *,
+    again: Sequence[str],
+    split: str,
+    split_seed: int,
+    settings: Sequence[str],
+    plain: bool,
+    cache: str | None,
+    resume: bool,
+) -> None:
+    """Train a model on labelled folders and write it to a file."""
+    if os.path.lexists(out) and not resume:
+        raise Stop(f"{out}: the file exists", hint="--resume goes on with it")
+    with retrieval_extra():
+        from jpegcrypt.retrieval import folders, models
+        from jpegcrypt.retrieval import train as training
+    if model not in models.names():
+        raise Stop(f"no model {model}", hint=f"one of {', '.join(models.names())}")
+    config, recipe = parse(settings, model)
+    domain = models.find(model).domain
+    try:
+        pictures, skipped = training.read_pictures(
+            [data, *again], domain, cipher_only=not plain, cache=cache
+        )
+    except ValueError as error:  # names the file itself
+        raise Stop(str(error)) from error
+    report(skipped)
+    if skipped:
+        say(f"{len(skipped)} pictures left out")
+    if domain == "pixels" and "height" in models.settings(model):
+        height, width = pictures.versions[0].pixels.shape[1:3]  # type: ignore[union-attr]
+        config = {"height": height, "width": width} | config
+    with about(data):
+        if split == "all":
+            learn, test = np.arange(len(pictures.labels)), np.arange(0)
+        else:
+            divide = folders.stratified if split == "stratified" else folders.unseen_classes
+            learn, test = divide(pictures.labels, seed=split_seed)
+    bar = _Bar()
+    try:
+        with bar, about(out):
+            training.train(
+                out,
+                model,
+                pictures,
+                learn,
+                test,
+                recipe=recipe,
+                config=config,
+                resume=resume,
+                watch=bar.show,
+            )
+    except training.Diverged as error:
+        raise Stop(str(error)) from error
+    except KeyboardInterrupt:
+        raise Stop(
+            "interrupted", hint="the same command with --resume goes on", code=INTERRUPTED
+        ) from None
+    say(f"{out}: trained on {len(learn)} pictures of {len(pictures.classes)} classes{bar.result}")
+
+
+def parse(settings: Sequence[str], model: str) -> tuple[dict[str, Any], "Recipe"]:
+    """Sort settings NAME=VALUE into the model's configuration and its recipe."""
+    from jpegcrypt.retrieval import models
+
+    recipe = models.recipe(model)
+    for_recipe = {field.name for field in fields(recipe)}
+    for_model = models.settings(model)
+    chosen: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or name not in for_recipe | for_model:
+            known = ", ".join(sorted(for_recipe | for_model))
+            raise Stop(
+                f"no setting {setting!r} of {model}", hint=f"NAME=VALUE, NAME one of {known}"
+            )
+        try:
+            chosen[name] = json.loads(text)
+        except ValueError:
+            chosen[name] = text
+        if isinstance(chosen[name], list):
+            chosen[name] = tuple(chosen[name])
+    config = {name: value for name, value in chosen.items() if name in for_model}
+    return config, replace(recipe, **{k: v for k, v in chosen.items() if k not in for_model})
+
+
+class _Bar:
+    """Progress on a terminal: epoch, loss, mAP and the time left; nothing anywhere else."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("loss {task.fields[loss]:.3f}{task.fields[found]}"),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task("", total=None, epoch=0, loss=float("nan"), found="")
+        self.result = ""
+
+    def __enter__(self) -> None:
+        self._progress.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def show(self, step: "Step") -> None:
+        """Show where training is."""
+        if step.mean_average_precision is not None:
+            self.result = f", mAP {step.mean_average_precision:.4f}"
+        self._progress.update(
+            self._task,
+            completed=step.number,
+            total=step.total,
+            epoch=step.epoch + 1,
+            loss=step.loss,
+            found=self.result,
+        )

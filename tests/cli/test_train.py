@@ -1,0 +1,1 @@
+"""The command `train`, on pictures that its test encrypts."""

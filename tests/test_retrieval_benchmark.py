@@ -1,0 +1,77 @@
+"""The retrieval benchmark: what it runs, that it goes on, and what its report may say."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks import retrieval, retrieval_report
+from jpegcrypt.retrieval import models
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_every_run_can_be_built() -> None:
+    runs = list(retrieval.runs())
+    names = [run.name for run in runs]
+    assert len(set(names)) == len(names)
+    assert {run.model for run in runs} == set(models.names())
+    for run in runs:
+        models.find(run.model)
+        assert set(run.config) <= models.settings(run.model)
+        replace(models.recipe(run.model), **run.recipe)
+
+
+def test_a_run_leaves_its_file_and_is_not_run_again(tmp_path, monkeypatch, capsys) -> None:
+    arguments = ["--quick", "--work", str(tmp_path), "--only", "block_set-nonce$"]
+    retrieval.main(arguments)
+    folder = tmp_path / "scikit-image-parts" / "results"
+    (path,) = folder.glob("*.json")
+    result = json.loads(path.read_text())
+    assert result["data"]["name"] == "scikit-image parts"
+    assert result["data"]["trained_on"] + result["data"]["tested_on"] == 100
+    assert result["scores"]["full"]["mean"] > 2 * result["scores"]["full"]["chance"]
+    assert [row["epoch"] for row in result["curve"]] == [1, 2, 3]
+    monkeypatch.setattr(retrieval, "train", lambda *_, **__: pytest.fail("trained again"))
+    retrieval.main(arguments)
+    report = (folder / "report.md").read_text()
+    assert f"| block_set-nonce | stratified | 1 | 3 | {result['parameters']:,} |" in report
+    with pytest.raises(SystemExit, match="of other settings"):
+        retrieval.main([*arguments, "--set", "epochs=4"])
+
+
+def test_the_report_keeps_data_sets_apart(tmp_path) -> None:
+    def result(data: str, name: str, value: float, seed: int) -> None:
+        one = {
+            "run": {"name": name, "split": "stratified", "seed": seed},
+            "recipe": {"epochs": 7},
+            "parameters": 1234,
+            "data": {"name": data, "pictures": 10, "classes": 2},
+            "scores": {rule: {"mean": value, "chance": 0.1} for rule in retrieval_report.RULES},
+            "seconds": {"training": 90.0},
+            "environment": {"processor": "abacus", "threads": 1},
+        }
+        (tmp_path / f"{data}-{name}-{seed}.json").write_text(json.dumps(one))
+
+    result("a", "block_set-nonce", 0.25, 0)
+    result("a", "block_set-nonce", 0.35, 1)
+    result("a", "block_set-plain", 0.6, 0)
+    result("b", "block_set-nonce", 0.9, 0)
+    report = retrieval_report.report(tmp_path)
+    first, second = report.split("## a\n")[1].split("## b\n")
+    assert "| block_set-nonce | stratified | 2 | 7 | 1,234 | 0.3000 ± 0.0707 |" in first
+    assert "cipher over plain: 0.500 of mAP" in first
+    assert "0.9000" in second.split("## What the papers print")[0]
+    assert "0.9000" not in first
+    assert "cipher over plain" not in second
+    # The papers' numbers stand apart, under the data that they were measured on.
+    ours, papers = report.split("## What the papers print")
+    assert "Corel-10K" not in ours
+    assert "| II | mAP, their gMLP | 0.3172 |" in papers.split("lu2022", 1)[1]
