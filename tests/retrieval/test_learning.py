@@ -23,7 +23,7 @@ from transcripts import jpegcrypt
 @pytest.fixture(scope="session")
 def ciphers(tmp_path_factory) -> Path:
     """A folder for each of five photographs, with 20 encrypted parts of it."""
-    root = tmp_path_factory.mktemp("learning")
+    root = Path(tmp_path_factory.mktemp("learning"))
     labelled_crops(root / "plain")
     encrypt_dataset(root / "plain", root / "cipher", Key(bytes(32)))
     return root / "cipher"

@@ -1,6 +1,7 @@
 """The networks: sizes, equations, and what a feature must not depend on."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from jpegcrypt.retrieval.models.block_set import count, magnitudes
 from jpegcrypt.retrieval.models.gmlp import Block, Config, SpatialGatingUnit
 from jpegcrypt.retrieval.patches import to_patches
 
-TINY = {
+TINY: dict[str, dict[str, Any]] = {
     "gmlp": {
         "height": 32,
         "width": 16,
@@ -128,8 +129,8 @@ def test_gating_unit_is_its_equation() -> None:
     mean, variance = z2.mean(-1, keepdims=True), z2.var(-1, keepdims=True)
     norm = (z2 - mean) / np.sqrt(variance + 1e-5)
     norm = norm * unit.norm.weight.detach().numpy() + unit.norm.bias.detach().numpy()
-    W, b = unit.mix.weight.detach().numpy()[:, :, 0], unit.mix.bias.detach().numpy()
-    expected = z1 * (np.einsum("ij,njc->nic", W, norm) + b[None, :, None])
+    W, b = (value.detach().numpy() for value in unit.mix.parameters())
+    expected = z1 * (np.einsum("ij,njc->nic", W[:, :, 0], norm) + b[None, :, None])
     np.testing.assert_allclose(out, expected, rtol=1e-10)
 
 
