@@ -626,6 +626,7 @@ cdef class ScanEncoder:
                 raise ValueError(f"{len(tables)} Huffman tables, expected {k}")
             for i in range(k):
                 fill_table(&self.c.tables[i], tables[i][0], tables[i][1])
+            self.make_tables()
         self.n = slice_count(frame, threads)
         self.take(planes)
         if dc_residuals:
@@ -689,8 +690,6 @@ cdef class ScanEncoder:
 
     def run(self):
         """All stages up to the bits of the slices."""
-        if not self.c.optimize:
-            self.make_tables()
         if self.c.trellis:
             with nogil:
                 jc_encode_rates(&self.c)
