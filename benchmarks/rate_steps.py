@@ -60,7 +60,7 @@ def _settings(picture: Pixels, quality: int, effort: Effort) -> EncoderInput:
 
 def _plan(key: Key, settings: EncoderInput, picture: Pixels, bank: str) -> list[ComponentPlan]:
     keys = key.derive(key.content_nonce(picture))
-    return lu2022.make_plan(keys, settings.layout.frame, bank=bank)
+    return lu2022.make_plan(keys, settings.layout.frame, bank=bank, dc_residuals=False)
 
 
 def _round_trip(

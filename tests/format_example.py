@@ -40,7 +40,7 @@ def sections(data: bytes) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     keys = reader.image_keys(SECRET, header.nonce)
     cipher = reader.read_picture(data)
     components = [
-        reader.component_label(name, header.bank, blocks)
+        reader.component_label(name, header, blocks)
         for name, blocks in zip(("Y", "Cb", "Cr"), cipher.blocks, strict=True)
     ]
     labels = (*components, "hash", "tag", "metadata", "metadata nonce")

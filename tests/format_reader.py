@@ -204,9 +204,10 @@ def fixed_point(bank):
     return np.rint(16384 * np.array(BANKS[bank]())).astype(np.int64)
 
 
-def component_label(component, bank, blocks):
+def component_label(component, header, blocks):
     rows, columns = blocks.shape[:2]
-    return f"{component} {BANKS[bank].__name__} {columns}x{rows}"
+    use = BANKS[header.bank].__name__ + (" residual" if header.dc_mode == 1 else "")
+    return f"{component} {use} {columns}x{rows}"
 
 
 # ---- 8 Blocks: DC values ----
@@ -485,7 +486,7 @@ def decrypt(data, secret):
         picture.blocks,
         strict=False,
     ):
-        key = keys(component_label(label, header.bank, blocks))
+        key = keys(component_label(label, header, blocks))
         samples = decrypt_component(
             blocks, steps, key, bank, level, header.dc_mode, factors, factors == largest
         )

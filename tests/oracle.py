@@ -281,7 +281,7 @@ def decrypt(data: bytes, secret: bytes) -> np.ndarray:
     ):
         rows, columns = blocks.shape[:2]
         full = (h, v) == (h_max, v_max)
-        key = keys(component_label(label, head.bank, blocks))
+        key = keys(component_label(label, head, blocks))
         cipher = (reconstruct(blocks, full) * table).reshape(-1, 8, 8)
         shifts = level_shifts(table, level, rows * columns, key, head.bank)
         dc = blocks[:, :, 0, 0].ravel() + shifts
@@ -317,7 +317,7 @@ def encrypt(image: np.ndarray, data: bytes, secret: bytes) -> list[np.ndarray]:
         head.levels,
         strict=False,
     ):
-        key = keys(component_label(label, head.bank, found))
+        key = keys(component_label(label, head, found))
         exact = encrypt_blocks(blocks, key, head.bank)
         exact[:, 0, 0] -= level_shifts(table, level, len(blocks), key, head.bank) * table[0, 0]
         out.append(exact)

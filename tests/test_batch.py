@@ -124,6 +124,25 @@ def test_the_window_is_bounded(threads):
     results.close()
 
 
+def test_results_of_large_items_behind_quick_ones_do_not_gather():
+    begun = 0
+
+    def work(item):
+        nonlocal begun
+        begun += 1
+        if item >= 300:
+            time.sleep(1.1 * batch._TOO_LONG_SECONDS)
+        return item
+
+    results = in_order(work, range(1000), 2)
+    for n in range(340):
+        assert next(results) == BatchResult(n, n, None)
+        if n >= 300:
+            time.sleep(2 * batch._TOO_LONG_SECONDS)
+            assert begun - n <= batch._MOST + 2 * 2
+    results.close()
+
+
 def test_items_of_a_slow_source_do_not_gather():
     """Each is worked on when the next one comes, also after quick ones that went in handfuls."""
     begun = []

@@ -111,7 +111,7 @@ def test_the_way_in(subsampling: str, h: int, v: int) -> None:
         rows, columns = found.shape[:2]
         assert plane.shape == (8 * rows, 8 * columns)
         records, permutation = reader.plan(
-            keys(reader.component_label(label, header.bank, found)), rows * columns
+            keys(reader.component_label(label, header, found)), rows * columns
         )
         plain = plane.reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 8, 8)
         cipher = reader.forward_blocks(plain[permutation], steps.astype(int), records, bank)

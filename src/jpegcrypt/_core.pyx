@@ -380,12 +380,8 @@ cdef class Planes:
         for i in range(1, frame.c.n_components):
             self.plane[i] = self.plane[i - 1] + jc_component_blocks(&frame.c, i - 1) * JC_BLOCK
 
-    cdef give_back(self):
-        """Hand the memory on to what comes next."""
-        keep_spare(&self.memory)
-
     def __dealloc__(self):
-        self.give_back()
+        keep_spare(&self.memory)
 
 
 # ---- Plan ----
@@ -591,9 +587,9 @@ cdef class ScanEncoder:
     cdef jc_encoder c
     cdef jc_slice *slices
     cdef readonly int n
-    cdef Planes planes
+    cdef jc_buffer planes
     cdef Buffer message
-    cdef object keep
+    cdef list keep
     cdef jc_buffer dc[3]
 
     def __cinit__(self, Planes planes, quantizers, TransformBank bank, plan, levels,
@@ -602,16 +598,13 @@ cdef class ScanEncoder:
         cdef int i, k
         cdef Frame frame = planes.frame
         check_encoder_frame(frame)
-        if planes.memory.data is NULL:
-            raise ValueError("planes that were encoded before")
         if plan is None and (levels is not None or dc_residuals):
             raise ValueError("level shifts and DC residuals go with a plan")
         if not 0 <= trellis_lambda <= 1:
             raise ValueError(f"trellis_lambda {trellis_lambda}, expected 0 to 1")
         if trellis_lambda and tables is not None:
             raise ValueError("a trellis makes its own Huffman tables")
-        self.planes = planes
-        self.keep = [quantizers, bank]
+        self.keep = [frame, quantizers, bank]
         self.c.kernels = kernels
         self.c.frame = &frame.c
         self.c.bank = &bank.c
@@ -621,22 +614,23 @@ cdef class ScanEncoder:
         self.c.want_message = message_start is not None
         fill_quantizers(self.c.quantizer, frame, quantizers)
         for i in range(frame.c.n_components):
-            self.c.plane[i] = planes.plane[i]
             for k in range(64):
                 if self.c.quantizer[i].natural[k] > 255:
                     raise ValueError(f"a quantization step of {self.c.quantizer[i].natural[k]}: "
                                      "baseline JPEG has 1 to 255")
         fill_plan(self.c.plan, frame, plan, self.keep)
         fill_levels(self.c.level, frame, levels)
-        if dc_residuals:
-            self.make_residuals()
         if tables is not None:
             k = 2 if frame.c.n_components == 1 else 4
             if len(tables) != k:
                 raise ValueError(f"{len(tables)} Huffman tables, expected {k}")
             for i in range(k):
                 fill_table(&self.c.tables[i], tables[i][0], tables[i][1])
+            self.make_tables()
         self.n = slice_count(frame, threads)
+        self.take(planes)
+        if dc_residuals:
+            self.make_residuals()
         self.slices = <jc_slice *> calloc(<size_t> self.n, sizeof(jc_slice))
         if self.slices is NULL:
             raise MemoryError
@@ -650,6 +644,16 @@ cdef class ScanEncoder:
             self.message = Buffer(message_start)
             self.slices[0].message = self.message.c
             memset(&self.message.c, 0, sizeof(jc_buffer))
+
+    cdef take(self, Planes planes):
+        """Before the GIL is released: no other thread that holds the planes may use them."""
+        cdef int i
+        if planes.memory.data is NULL:
+            raise ValueError("planes that were encoded before")
+        self.planes = planes.memory
+        memset(&planes.memory, 0, sizeof(jc_buffer))
+        for i in range(self.c.frame.n_components):
+            self.c.plane[i] = planes.plane[i]
 
     cdef make_residuals(self):
         cdef jc_status status
@@ -686,13 +690,11 @@ cdef class ScanEncoder:
 
     def run(self):
         """All stages up to the bits of the slices."""
-        if not self.c.optimize:
-            self.make_tables()
         if self.c.trellis:
             with nogil:
                 jc_encode_rates(&self.c)
         each(self.blocks, self.n)
-        self.planes.give_back()
+        keep_spare(&self.planes)
         if self.c.optimize:
             self.make_tables()
             each(self.bits, self.n)
@@ -718,6 +720,7 @@ cdef class ScanEncoder:
 
     def __dealloc__(self):
         cdef int i
+        keep_spare(&self.planes)
         for i in range(3):
             keep_spare(&self.dc[i])
         if self.slices is NULL:
@@ -730,9 +733,11 @@ cdef class ScanEncoder:
             keep_spare(&self.slices[i].message)
         free(self.slices)
 
+
 def encode_scan(Planes planes not None, quantizers, TransformBank bank not None, *,
-                plan=None, levels=None, bint dc_residuals=False, tables=None, double trellis_lambda=0, uint32_t restart_interval=0,
-                message_start=None, int threads=1):
+                plan=None, levels=None, bint dc_residuals=False, tables=None,
+                double trellis_lambda=0, uint32_t restart_interval=0, message_start=None,
+                int threads=1):
     """Encode planes into the entropy-coded data of one interleaved baseline scan.
 
     Parameters
@@ -770,8 +775,9 @@ def encode_scan(Planes planes not None, quantizers, TransformBank bank not None,
         BITS and HUFFVAL in the order above; two for one component.
     message : Buffer or None
     """
-    cdef ScanEncoder encoder = ScanEncoder(planes, quantizers, bank, plan, levels,
-                                           dc_residuals, tables, trellis_lambda, restart_interval, message_start, threads)
+    cdef ScanEncoder encoder = ScanEncoder(planes, quantizers, bank, plan, levels, dc_residuals,
+                                           tables, trellis_lambda, restart_interval,
+                                           message_start, threads)
     cdef int n_tables = 2 if planes.frame.c.n_components == 1 else 4, i
     encoder.run()
     scan = encoder.join()

@@ -18,6 +18,9 @@ from jpegcrypt.settings import EncoderSettings, check_settings
 # go together, as many as keep a thread busy for so long.
 _HANDFUL_SECONDS = 0.01
 _MOST = 16
+# What photographs behind thumbnails leave of a handful when this is over is handed over one by one,
+# so that their results do not gather.
+_TOO_LONG_SECONDS = 4 * _HANDFUL_SECONDS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -162,7 +165,7 @@ def _in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> Generator[BatchResult[Result], None, None]:
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jpegcrypt")
-    window: deque[Future[tuple[list[BatchResult[Result]], float]]] = deque()
+    window: deque[Future[tuple[list[BatchResult[Result]], list[tuple[int, Item]], float]]] = deque()
     size = 1  # of a handful
 
     def run(index: int, item: Item) -> BatchResult[Result]:
@@ -171,13 +174,21 @@ def _in_order(
         except Exception as error:
             return BatchResult(index, None, error)
 
-    def run_all(handful: list[tuple[int, Item]]) -> tuple[list[BatchResult[Result]], float]:
+    def run_all(
+        handful: list[tuple[int, Item]],
+    ) -> tuple[list[BatchResult[Result]], list[tuple[int, Item]], float]:
+        results: list[BatchResult[Result]] = []
         start = perf_counter()
-        return [run(index, item) for index, item in handful], perf_counter() - start
+        for index, item in handful:
+            if perf_counter() - start > _TOO_LONG_SECONDS:
+                break
+            results.append(run(index, item))
+        return results, handful[len(results) :], perf_counter() - start
 
     def fetch() -> list[BatchResult[Result]]:
         nonlocal size
-        results, seconds = window.popleft().result()
+        results, rest, seconds = window.popleft().result()
+        window.extendleft(reversed([pool.submit(run_all, [numbered]) for numbered in rest]))
         if seconds < _HANDFUL_SECONDS / 2:
             size = min(2 * size, _MOST)
         elif seconds > _HANDFUL_SECONDS:
@@ -194,7 +205,7 @@ def _in_order(
             if len(handful) >= size or perf_counter() > deadline:
                 window.append(pool.submit(run_all, handful))
                 handful = []
-                if len(window) == 2 * threads:
+                while len(window) >= 2 * threads:
                     yield from fetch()
         window.append(pool.submit(run_all, handful))
         while window:

@@ -91,6 +91,15 @@ def test_cached_and_read_only(name):
             make(name)[0, 0, 0] = 0
 
 
+@all_banks
+def test_no_row_is_larger_than_the_kernels_expect(name):
+    """The bounds of ``native/block.c`` and ``dc.h`` follow from it."""
+    assert np.abs(fixed_point(name).astype(int)).sum(axis=2).max() == 46344
+    row = (46344 * 128 + (1 << 7) + 255) >> 8
+    assert row < 1 << 15
+    assert (46344 * row + (1 << 15)) >> 16 <= (1 << 14) + 4
+
+
 @pytest.mark.parametrize("make", [matrices, fixed_point, transform_bank])
 def test_unknown_bank(make):
     with pytest.raises(ValueError, match="unknown bank 'givens', expected one of givens128"):

@@ -2,6 +2,8 @@
 
 import io
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -327,6 +329,24 @@ def test_the_core_refuses_a_plan_that_leaves_the_picture():
         _core.encode_scan(planes, steps, bank)
     with pytest.raises(ValueError, match="encoded before"):
         _core.planes_to_image(frame, planes, image)
+
+
+def test_one_of_two_threads_gets_the_planes():
+    frame, steps = _core.Frame(2000, 2000, [(1, 1)]), [_core.Quantizer(np.ones(64, np.uint16))]
+    planes = _core.image_to_planes(np.zeros((2000, 2000, 1), np.uint8), frame)
+    bank = _core.TransformBank(np.zeros((1, 8, 8), np.int16))
+    barrier = threading.Barrier(2, timeout=5)
+
+    def work(_):
+        barrier.wait()
+        try:
+            _core.encode_scan(planes, steps, bank)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(work, range(2))) == ["", "planes that were encoded before"]
 
 
 def test_the_core_refuses_incomplete_tables():

@@ -376,6 +376,16 @@ def test_unrelated(other, quality):
         assert abs(agree - 0.5) <= 5 * 0.5 / np.sqrt(both.sum())
 
 
+def test_dc_modes_are_unrelated():
+    """Under one nonce, too: a DC value and a residual of one place are not of one block."""
+    image = photo("coffee.png")[:200, :320]
+    files = [encrypt(image, KEY, key_mode="content", dc=dc) for dc in ("permuted", "residual")]
+    a, b = (read_coefficients(data).Y.reshape(-1, 64)[:, 1:] for data in files)
+    busy = np.count_nonzero(a, axis=1) > 5
+    assert busy.sum() > 300
+    assert not (a == b).all(axis=1)[busy].any()
+
+
 def test_components_are_unrelated():
     """Y, Cb and Cr of one file have plans of their own."""
     keys = KEY.derive(NONCE)

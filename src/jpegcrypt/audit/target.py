@@ -151,7 +151,12 @@ class Lu2022:
         """Return what the key decided for a file: the truth that attacks are scored against."""
         jpeg = parse(data)
         head, _ = api.find_header(jpeg)
-        return lu2022.make_plan(key.derive(head.nonce), jpeg.frame, bank=self.bank)
+        return lu2022.make_plan(
+            key.derive(head.nonce),
+            jpeg.frame,
+            bank=self.bank,
+            dc_residuals=self.dc == "residual",
+        )
 
     def decrypt(self, data: bytes, plan: Sequence[ComponentPlan]) -> Pixels:
         """Decrypt with a plan instead of a key, as an attacker does who found one."""

@@ -4,7 +4,8 @@
  *
  *   forward   X in [-128, 127]; matrices Q14.
  *             Rows:    |X' R^T| <= 128 sqrt(8) < 363, kept with 6 fraction bits: < 2^15.
- *             Columns: |Z| <= 1024, rounded to 4 fraction bits: <= 2^14.
+ *             Columns: |Z| <= 1024, rounded to 4 fraction bits: <= 2^14 + 4. (The 4 is for Q14: the
+ *             magnitudes of a row add up to 46344, not to 2^14 sqrt(8).)
  *   inverse   Z = step * (16 q - shrink sign(q)), 4 fraction bits, in 16 bits. A legal file has
  *             |step q| <= 1024 + step / 2, so |Z| < 2^15.
  *             Columns: kept with 4 fraction bits. Illegal input wraps modulo 2^16 and 2^32,

@@ -5,7 +5,8 @@
 #include "block.h"
 
 /* The DC value of samples 0..255 at their level shift of 128 is at most 1024 / step in magnitude,
- * rounded. So arithmetic modulo 2 bound + 1 loses nothing and stays legal. */
+ * rounded; the 4 more of block.c reach no other value, as those begin at multiples of 8. So arithmetic
+ * modulo 2 bound + 1 loses nothing and stays legal. */
 static inline int jc_dc_bound(int step) {
     int bound = (2048 + step) / (2 * step);
     return bound < JC_MAX_COEFFICIENT ? bound : JC_MAX_COEFFICIENT;

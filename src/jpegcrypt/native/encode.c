@@ -357,12 +357,6 @@ jc_status jc_encode_bits(const jc_encoder *e, jc_slice *slice) {
     return end_piece(slice);
 }
 
-void jc_free_slice(jc_slice *slice) {
-    jc_buffer *all[] = {&slice->tokens, &slice->restarts, &slice->bits, &slice->pieces,
-                        &slice->message};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) jc_free(all[i]);
-}
-
 /* ---- Joining ---- */
 
 typedef struct {

@@ -344,7 +344,6 @@ jc_status jc_encode_bits(const jc_encoder *encoder, jc_slice *slice);
 /* The entropy-coded data with stuffing and restart markers. */
 jc_status jc_join_slices(const jc_encoder *encoder, const jc_slice *slices, int n_slices,
                          jc_buffer *scan);
-void jc_free_slice(jc_slice *slice);
 
 /* What the tag authenticates of one block: a little-endian mask of the non-zero zig-zag
  * positions, then those values as little-endian int16. */

@@ -51,8 +51,9 @@ typedef struct {
     int node;  /* of that non-zero */
 } path;
 
-/* Squared error that a value takes away: z^2 - (z - r)^2 = r (2 z - r). With |z| <= 2^14 and r at most
- * half a step more, that is below 2^30; by Parseval's theorem the sum over a block is, too. */
+/* Squared error that a value takes away: z^2 - (z - r)^2 = r (2 z - r). With |z| <= 2^14 + 4
+ * (block.c) and r at most half a step more, that is below 2^30; by Parseval's theorem the sum over a
+ * block is, too. */
 static int32_t saved(int32_t z, int32_t value, int32_t step, int32_t shrink) {
     int32_t r = (16 * value - shrink) * step;
     return r * (2 * z - r);
@@ -109,8 +110,8 @@ uint64_t jc_trellis_ac(const jc_rates *rates, const jc_quantizer *quantizer, con
 /* ---- DC ---- */
 
 /* Each value may be one less, as it is, or one more; the difference to the one before is coded. FAR
- * keeps the path off the neighbors of a fixed value: it is more than any other way about costs, which
- * is at most (half a step of 255 in Q4)^2 + 27 bits < 2^23 + 27 JC_MAX_LAMBDA. */
+ * keeps the path off the neighbors of a fixed value: it is more than they could save, which is at most
+ * (half a step of 255 in Q4)^2 + two differences of 28 bits < 2^23 + 56 JC_MAX_LAMBDA < 2^30. */
 enum { CHOICES = 3, AS_IS = 1, MAX_CHAIN = JC_BATCH * JC_MAX_MCU };
 static const int64_t FAR = INT32_MAX;
 

@@ -30,14 +30,17 @@ ID = 1  # in the file header
 COMPONENTS = ("Y", "Cb", "Cr")  # in the labels of the component keys
 
 
-def make_plan(keys: ImageKeys, frame: _core.Frame, *, bank: str) -> list[ComponentPlan]:
+def make_plan(
+    keys: ImageKeys, frame: _core.Frame, *, bank: str, dc_residuals: bool
+) -> list[ComponentPlan]:
     """Return the plan of each component of a picture.
 
-    Bank and size of the component are part of the label of its key: where one nonce serves several
-    files (key modes `content` and `fixed`), no key stream is read in two ways.
+    Bank, DC mode and size of the component are part of the label of its key: where one nonce serves
+    several files (key modes `content` and `fixed`), no key stream is read in two ways.
     """
+    use = f"{bank} residual" if dc_residuals else bank
     return [
-        component_plan(keys.expand(f"{label} {bank} {columns}x{rows}"), rows * columns)
+        component_plan(keys.expand(f"{label} {use} {columns}x{rows}"), rows * columns)
         for label, (rows, columns) in zip(COMPONENTS, frame.block_shapes, strict=False)
     ]
 
@@ -62,7 +65,7 @@ def encrypt(
         planes,
         quantizers,
         transform_bank(bank),
-        plan=make_plan(keys, frame, bank=bank),
+        plan=make_plan(keys, frame, bank=bank, dc_residuals=dc_residuals),
         levels=levels,
         dc_residuals=dc_residuals,
         tables=tables,
@@ -96,7 +99,7 @@ def decrypt(
     planes, message = decode_planes(
         jpeg,
         bank=transform_bank(bank),
-        plan=make_plan(keys, jpeg.frame, bank=bank),
+        plan=make_plan(keys, jpeg.frame, bank=bank, dc_residuals=dc_residuals),
         levels=levels,
         dc_residuals=dc_residuals,
         message_start=message_start,
