@@ -1,7 +1,8 @@
 r"""The header of an encrypted file in its three carriers: JPEG, PNG, and a container of our own.
 
 The header is that of `jpegcrypt.header`; its tag is zero, as these schemes authenticate nothing.
-PNG holds it in hexadecimal in a text chunk. The container is for what no picture format holds:
+PNG holds it in hexadecimal in a text chunk, and the true size in another. The container is for what
+no picture format holds:
 
 ::
 
@@ -12,6 +13,8 @@ PNG holds it in hexadecimal in a text chunk. The container is for what no pictur
 """
 
 import io
+import re
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +23,7 @@ from PIL import Image, PngImagePlugin
 
 from jpegcrypt.codec.markers import segment
 from jpegcrypt.codec.parse import MAX_PIXELS, JpegFile
-from jpegcrypt.errors import ImageTooLarge, MalformedJpeg, NotEncrypted, WrongKey
+from jpegcrypt.errors import ImageTooLarge, MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
 from jpegcrypt.header import (
     DC_MODES,
     KEY_MODES,
@@ -31,6 +34,7 @@ from jpegcrypt.header import (
 )
 from jpegcrypt.key import Key
 
+SIZE_KEYWORD = "jpegcrypt size"  # of a text chunk
 _PARTS = b"jpegcrypt parts\0"
 _NO_HEADER = bytes(59)
 
@@ -84,46 +88,91 @@ def jpeg_header(jpeg: JpegFile) -> bytes | None:
 
 # --- PNG ----------------------------------------------------------------------------------------
 
+Channels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]  # (c, H, W)
 
-def write_png(
-    channels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], header: bytes = b""
-) -> bytes:
-    """Write channels (c, H, W) as a PNG: 8 bits as gray or RGB, 16 bits as gray, stacked."""
-    if channels.dtype == np.uint8:
-        pixels = (
-            channels[0] if len(channels) == 1 else np.ascontiguousarray(channels.transpose(1, 2, 0))
-        )
-        image = Image.fromarray(pixels)
+
+def write_png(channels: Channels, size: str, header: bytes = b"") -> bytes:
+    """Write channels as a PNG: 8 bits as gray or RGB, 16 bits as gray, one below another.
+
+    Parameters
+    ----------
+    channels : uint8 or uint16 array (c, H, W)
+    size : str
+        Of `size_text`.
+    header : bytes
+        Its payload, if there is one.
+    """
+    if channels.dtype == np.uint16:
+        pixels = channels.reshape(-1, channels.shape[2])
     else:
-        image = Image.fromarray(channels.reshape(-1, channels.shape[2]))
-    info = PngImagePlugin.PngInfo()
+        pixels = channels[0] if len(channels) == 1 else channels.transpose(1, 2, 0)
+    text = PngImagePlugin.PngInfo()
+    text.add_text(SIZE_KEYWORD, size)
     if header:
-        info.add_text(PNG_KEYWORD, header.hex())
+        text.add_text(PNG_KEYWORD, header.hex())
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1, pnginfo=info)  # noise does not get smaller by effort
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if header:  # in noise, searching for matches finds nothing
+        image.save(file, "PNG", pnginfo=text, compress_level=1, compress_type=zlib.Z_HUFFMAN_ONLY)
+    else:
+        image.save(file, "PNG", pnginfo=text)
     return file.getvalue()
 
 
-def read_png(
-    data: bytes,
-) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], bytes | None]:
-    """Undo `write_png`: the channels and the payload of the header; 16 bits as one channel."""
+def read_png(data: bytes) -> tuple[Channels, str, bytes | None]:
+    """Undo `write_png`: channels (c, H, W), text of the size, payload of the header.
+
+    Raises
+    ------
+    UnreadableImage, ImageTooLarge
+    """
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageTooLarge(f"{image.width}x{image.height} pixels, at most {MAX_PIXELS}")
-            image.load()
-            pixels = np.asarray(image)
+            pixels = np.array(image)
+            size = str(image.info.get(SIZE_KEYWORD, ""))
             text = image.info.get(PNG_KEYWORD)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise MalformedJpeg(f"found no intact PNG: {error}") from error
-    if pixels.ndim not in (2, 3) or pixels.dtype not in (np.uint8, np.uint16):
-        raise MalformedJpeg(f"found a PNG of mode {image.mode}, expected gray or RGB")
-    try:
-        payload = None if text is None else bytes.fromhex(text)
-    except ValueError as error:
-        raise MalformedJpeg(f"found a {PNG_KEYWORD} text that is not hexadecimal") from error
-    return (pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)), payload
+            payload = None if text is None else bytes.fromhex(text)
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises of a broken PNG
+        raise UnreadableImage(f"a broken PNG: {error}", format="PNG") from error
+    n_channels, _, _ = shape_of(size)
+    if pixels.ndim == 3 and pixels.shape[2] == n_channels and pixels.dtype == np.uint8:
+        return pixels.transpose(2, 0, 1), size, payload
+    if (
+        pixels.ndim == 2
+        and len(pixels) % n_channels == 0
+        and (pixels.dtype == np.uint16 or (pixels.dtype == np.uint8 and n_channels == 1))
+    ):
+        return pixels.reshape(n_channels, -1, pixels.shape[1]), size, payload
+    raise UnreadableImage(
+        f"a PNG of {pixels.dtype} {pixels.shape} that holds no picture of {size}", format="PNG"
+    )
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    """Return the true size of a picture, which files of whole blocks carry beside the pixels.
+
+    Examples
+    --------
+    >>> size_text((20, 30)), shape_of("30x20x3")
+    ('30x20x1', (3, 20, 30))
+    """
+    return f"{shape[1]}x{shape[0]}x{1 if len(shape) == 2 else shape[2]}"
+
+
+def shape_of(size: str) -> tuple[int, int, int]:
+    """Undo `size_text`: channels, height, width.
+
+    Raises
+    ------
+    UnreadableImage
+    """
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})x([13])", size)
+    width, height, n_channels = map(int, match.groups()) if match else (0, 0, 0)
+    if width == 0 or height == 0:
+        raise UnreadableImage(f"found the size {size!r}, expected WxHx1 or WxHx3")
+    return n_channels, height, width
 
 
 # --- Container ----------------------------------------------------------------------------------
@@ -154,4 +203,6 @@ def read_parts(data: bytes) -> tuple[list[bytes], bytes | None]:
             raise MalformedJpeg(f"found a part of {size} bytes that goes beyond the end", offset=at)
         parts.append(data[at + 4 : at + 4 + size])
         at += 4 + size
+    if not parts:
+        raise MalformedJpeg("found a container without parts", offset=at)
     return parts, None if payload == _NO_HEADER else payload

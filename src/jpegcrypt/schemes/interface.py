@@ -37,6 +37,9 @@ class Scheme(Protocol):
     lossless : bool
         Whether `decrypt` returns the very pixels. Otherwise it returns what a JPEG of the quality
         keeps of them.
+    tolerance : float
+        How far the invariants of the plain and the encrypted file may lie apart, as a share of
+        their norm: 0, but where quantization follows encryption.
     descriptor : {"features", "words", "classes"}
         What stands for a picture in a search: its features, one vector; how often each visual word
         occurs among its features, rows of local ones; or how likely each class is, as a classifier
@@ -50,6 +53,7 @@ class Scheme(Protocol):
     ID: ClassVar[int]
     is_jpeg: ClassVar[bool]
     lossless: ClassVar[bool]
+    tolerance: ClassVar[float]
     descriptor: ClassVar[Descriptor]
     words: ClassVar[int]
     metric: ClassVar[Metric]
@@ -83,8 +87,8 @@ class Scheme(Protocol):
         NotEncrypted
             If the file has no header of this scheme.
         WrongKey
-        MalformedJpeg
-            If the file is broken, of whatever form it is.
+        MalformedJpeg, UnreadableImage
+            If the file is broken: a JPEG or a container, or a PNG.
         """
 
     def features(self, data: bytes) -> Features:

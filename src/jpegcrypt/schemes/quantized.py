@@ -24,7 +24,7 @@ from jpegcrypt.codec.coefficients import coded_order, decode_scans
 from jpegcrypt.codec.decode import planes_to_image
 from jpegcrypt.codec.parse import JpegFile, parse
 from jpegcrypt.codec.tables import ANNEX_K_HUFFMAN, ZIGZAG, quantizer
-from jpegcrypt.codec.write import jfif_segment, scan_segments, write_file
+from jpegcrypt.codec.write import comment_segment, jfif_segment, scan_segments, write_file
 from jpegcrypt.encoder import DEFAULT_QUALITY, Layout, Quality, as_pixels, make_layout
 from jpegcrypt.key import ImageKeys, Key
 from jpegcrypt.schemes import envelope
@@ -60,6 +60,7 @@ class QuantizedScheme(ABC):
     ID: ClassVar[int]
     is_jpeg: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
+    tolerance: ClassVar[float] = 0.0
 
     @abstractmethod
     def scramble(self, blocks: Blocks, stream: KeyStream) -> Blocks:
@@ -167,12 +168,21 @@ def quantize(picture: Pixels, quality: int, subsampling: str) -> tuple[Layout, C
 
 
 def write(
-    layout: Layout, coefficients: Coefficients, *, optimize: bool, header: bytes = b""
+    layout: Layout,
+    coefficients: Coefficients,
+    *,
+    optimize: bool,
+    header: bytes = b"",
+    comment: bytes = b"",
 ) -> bytes:
     """Write a baseline JPEG from coefficients, with the payload of a header if there is one."""
     huffman = None if optimize else ANNEX_K_HUFFMAN[: 4 if len(coefficients) == 3 else 2]
     scan, tables = _core.encode_coefficients(layout.frame, coefficients, tables=huffman)
-    segments = [jfif_segment(), *([envelope.jpeg_segment(header)] if header else [])]
+    segments = [jfif_segment()]
+    if header:
+        segments.append(envelope.jpeg_segment(header))
+    if comment:
+        segments.append(comment_segment(comment))
     return write_file(segments, layout.segments, scan_segments(tuple(tables), 0), scan)
 
 
