@@ -32,7 +32,7 @@ from jpegcrypt.encoder import DEFAULT_QUALITY
 from jpegcrypt.errors import MalformedJpeg
 from jpegcrypt.key import Key
 from jpegcrypt.schemes import envelope, statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric, Pixels
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric, Pixels
 from jpegcrypt.schemes.quantized import (
     COMPONENTS,
     component_streams,
@@ -54,6 +54,7 @@ class Cheng2016Ac:
     optimize: bool = True
 
     ID: ClassVar[int] = 4
+    domain: ClassVar[Domain] = "coefficients"
     is_jpeg: ClassVar[bool] = False
     lossless: ClassVar[bool] = False
     tolerance: ClassVar[float] = 0.0

@@ -28,7 +28,7 @@ from jpegcrypt.cipher.additional_bits import category, xor_additional_bits
 from jpegcrypt.cipher.permutation import permutation
 from jpegcrypt.cipher.stream import KeyStream
 from jpegcrypt.schemes import statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric
 from jpegcrypt.schemes.quantized import (
     COMPONENTS,
     Blocks,
@@ -44,6 +44,7 @@ class Cheng2016Blockwise(QuantizedScheme):
     """As the module says."""
 
     ID: ClassVar[int] = 5
+    domain: ClassVar[Domain] = "codes"
     descriptor: ClassVar[Descriptor] = "words"
     words: ClassVar[int] = 256
     metric: ClassVar[Metric] = "cityblock"

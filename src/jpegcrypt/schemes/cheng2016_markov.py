@@ -30,7 +30,7 @@ from jpegcrypt.cipher.stream import KeyStream
 from jpegcrypt.codec.coefficients import decode_scans
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.codec.tables import ZIGZAG
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric
 from jpegcrypt.schemes.quantized import (
     COMPONENTS,
     Blocks,
@@ -51,6 +51,7 @@ class Cheng2016Markov(QuantizedScheme):
     """As the module says."""
 
     ID: ClassVar[int] = 6
+    domain: ClassVar[Domain] = "codes"
     descriptor: ClassVar[Descriptor] = "classes"
     words: ClassVar[int] = 0
     metric: ClassVar[Metric] = "euclidean"

@@ -31,7 +31,7 @@ from jpegcrypt.encoder import DEFAULT_QUALITY, as_pixels
 from jpegcrypt.errors import NotEncrypted
 from jpegcrypt.key import ImageKeys, Key
 from jpegcrypt.schemes import envelope, statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric, Pixels
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric, Pixels
 from jpegcrypt.schemes.pixels import from_blocks, from_channels, to_blocks, to_channels, whole
 from jpegcrypt.schemes.quantized import quantize, write
 
@@ -56,6 +56,7 @@ class Chuman2019:
     optimize: bool = True
 
     ID: ClassVar[int] = 15
+    domain: ClassVar[Domain] = "pixels"
     is_jpeg: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
     tolerance: ClassVar[float] = 0.2

@@ -23,6 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 Metric = Literal["cityblock", "euclidean"]  # as SciPy's `cdist` names them
 Descriptor = Literal["features", "words", "classes"]
+Domain = Literal["coefficients", "codes", "transforms", "pixels"]
 
 
 class Scheme(Protocol):
@@ -32,6 +33,9 @@ class Scheme(Protocol):
     ----------
     ID : int
         In the file header, another one for each scheme.
+    domain : {"coefficients", "codes", "transforms", "pixels"}
+        What is encrypted: quantized coefficients; the additional bits and places of Huffman codes;
+        the choice of transforms; pixels.
     is_jpeg : bool
         Whether files are JPEGs that any decoder opens.
     lossless : bool
@@ -51,6 +55,7 @@ class Scheme(Protocol):
     """
 
     ID: ClassVar[int]
+    domain: ClassVar[Domain]
     is_jpeg: ClassVar[bool]
     lossless: ClassVar[bool]
     tolerance: ClassVar[float]

@@ -26,7 +26,7 @@ from jpegcrypt.cipher.additional_bits import category, xor_additional_bits, xor_
 from jpegcrypt.cipher.permutation import permutation
 from jpegcrypt.cipher.stream import KeyStream
 from jpegcrypt.schemes import statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric
 from jpegcrypt.schemes.quantized import COMPONENTS, Blocks, QuantizedScheme, file_blocks
 
 
@@ -35,6 +35,7 @@ class Liang2019(QuantizedScheme):
     """As the module says."""
 
     ID: ClassVar[int] = 7
+    domain: ClassVar[Domain] = "codes"
     descriptor: ClassVar[Descriptor] = "features"
     words: ClassVar[int] = 0
     metric: ClassVar[Metric] = "cityblock"

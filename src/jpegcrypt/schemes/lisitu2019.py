@@ -28,7 +28,7 @@ from jpegcrypt.codec.parse import parse
 from jpegcrypt.encoder import DEFAULT_QUALITY
 from jpegcrypt.key import ImageKeys, Key
 from jpegcrypt.schemes import envelope, statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric, Pixels
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric, Pixels
 from jpegcrypt.schemes.quantized import (
     COMPONENTS,
     file_blocks,
@@ -50,6 +50,7 @@ class Lisitu2019:
     optimize: bool = True
 
     ID: ClassVar[int] = 8
+    domain: ClassVar[Domain] = "transforms"
     is_jpeg: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
     tolerance: ClassVar[float] = 0.0

@@ -18,10 +18,10 @@ from jpegcrypt.errors import UnreadableImage
 from jpegcrypt.key import NONCE_SIZE, Key
 from jpegcrypt.schemes import envelope
 from jpegcrypt.schemes.envelope import Channels
-from jpegcrypt.schemes.interface import Pixels
+from jpegcrypt.schemes.interface import Domain, Pixels
 
 _DATA_SET = bytes(NONCE_SIZE)  # the nonce of what all pictures share
-_Sample = TypeVar("_Sample", np.uint8, np.uint16, np.int32)
+_Sample = TypeVar("_Sample", np.uint8, np.uint16, np.intp)
 
 
 class Streams:
@@ -50,6 +50,7 @@ class PixelScheme(ABC):
 
     BLOCK: ClassVar[int]  # pictures are padded to multiples of it
     ID: ClassVar[int]
+    domain: ClassVar[Domain] = "pixels"
     is_jpeg: ClassVar[bool] = False
     lossless: ClassVar[bool] = True
     tolerance: ClassVar[float] = 0.0

@@ -28,7 +28,7 @@ from jpegcrypt.codec.write import comment_segment, jfif_segment, scan_segments, 
 from jpegcrypt.encoder import DEFAULT_QUALITY, Layout, Quality, as_pixels, make_layout
 from jpegcrypt.key import ImageKeys, Key
 from jpegcrypt.schemes import envelope
-from jpegcrypt.schemes.interface import Pixels
+from jpegcrypt.schemes.interface import Domain, Pixels
 
 Coefficients = Sequence[
     npt.NDArray[np.int16]
@@ -58,6 +58,7 @@ class QuantizedScheme(ABC):
     optimize: bool = True
 
     ID: ClassVar[int]
+    domain: ClassVar[Domain]
     is_jpeg: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
     tolerance: ClassVar[float] = 0.0

@@ -39,7 +39,7 @@ from jpegcrypt.encoder import DEFAULT_QUALITY, as_pixels
 from jpegcrypt.errors import MalformedJpeg
 from jpegcrypt.key import NONCE_SIZE, Key
 from jpegcrypt.schemes import envelope, statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric, Pixels
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric, Pixels
 from jpegcrypt.schemes.quantized import (
     Blocks,
     file_blocks,
@@ -62,6 +62,7 @@ class Xia2019:
     optimize: bool = True
 
     ID: ClassVar[int] = 10
+    domain: ClassVar[Domain] = "coefficients"
     is_jpeg: ClassVar[bool] = False
     lossless: ClassVar[bool] = False
     tolerance: ClassVar[float] = 0.0

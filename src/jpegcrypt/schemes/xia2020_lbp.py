@@ -42,8 +42,8 @@ CELLS = (BIG // SMALL) ** 2
 MIDDLE = 4  # of the nine pixels
 NEIGHBORS = np.delete(np.arange(SMALL**2), MIDDLE)
 
-# Where in a plane the pixels of each block are, (big blocks, 64, 9).
-_Places = npt.NDArray[np.int32]
+# Offsets of pixels in a plane.
+_Offsets = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,27 +58,22 @@ class Xia2020Lbp(PixelScheme):
 
     def scramble(self, channels: Pixels, streams: Streams) -> Channels:
         """Permute big blocks, blocks and neighbors, then substitute."""
-        places = _places(channels.shape)
-        sources = _moved(places, streams)
-        tables = _tables(streams, len(places))
-        secret = np.empty(channels.shape, np.uint16)
-        for plane, target in zip(channels, secret, strict=True):
-            values = plane.ravel()[sources].reshape(len(places), -1)
-            target.ravel()[places] = np.take_along_axis(tables, values, 1).reshape(places.shape)
-        return secret
+        sources, rows = _plan(channels.shape, streams)
+        tables = _tables(streams, len(sources) // BIG**2).ravel()
+        planes = channels.reshape(len(channels), -1)
+        secret = np.stack([tables[rows + plane[sources]] for plane in planes])
+        return secret.reshape(channels.shape)
 
     def unscramble(self, channels: Channels, streams: Streams) -> Pixels:
         """Undo `scramble`; a value that is in no table becomes the next one that is."""
-        places = _places(channels.shape)
-        sources = _moved(places, streams)
-        base = np.arange(len(places), dtype=np.int64)[:, None]
-        rising = ((base << 16) + _tables(streams, len(places))).ravel()  # one table behind another
-        plain = np.empty(channels.shape, np.uint8)
+        sources, rows = _plan(channels.shape, streams)
+        tables = _tables(streams, len(sources) // BIG**2)
+        rising = ((np.arange(len(tables))[:, None] << 16) + tables).ravel()  # all tables in one
+        plain = np.empty((len(channels), len(sources)), np.uint8)
         for plane, target in zip(channels, plain, strict=True):
-            values = plane.ravel()[places].reshape(len(places), -1)
-            found = np.searchsorted(rising, (base << 16) + values) - (base << 8)
-            target.ravel()[sources] = np.minimum(found, 255).reshape(places.shape)
-        return plain
+            found = np.searchsorted(rising, (rows << 8) + plane.ravel()) - rows
+            target[sources] = np.minimum(found, 255)
+        return plain.reshape(channels.shape)
 
     def features(self, data: bytes) -> Features:
         """Return the histograms of patterns of each big block, float32 (n, 256 c)."""
@@ -91,20 +86,25 @@ class Xia2020Lbp(PixelScheme):
         return {"bits of patterns": statistics.sorted_rows(bits.reshape(len(bits), -1))}
 
 
-def _places(shape: tuple[int, ...]) -> _Places:
+def _plan(shape: tuple[int, ...], streams: Streams) -> tuple[_Offsets, _Offsets]:
+    """Return for each pixel of an encrypted plane which one it was, and where its table begins."""
+    cells = _cells(shape)
+    moved = cells[permutation(streams.picture("big blocks"), len(cells))]
+    orders = permutations(streams.picture("blocks"), len(cells), CELLS)
+    moved = np.take_along_axis(moved, orders[:, :, None].astype(np.intp), 1)
+    sources, rows = np.empty((2, cells.size), np.intp)
+    sources[cells] = moved.take(_pixel_order(streams), axis=2)
+    rows[cells] = 256 * np.arange(len(cells))[:, None, None]
+    return sources, rows
+
+
+def _cells(shape: tuple[int, ...]) -> _Offsets:
+    """Return where the pixels of each 3x3 block are, (big blocks, 64, 9)."""
     _, height, width = shape
-    offsets = np.arange(height * width, dtype=np.int32).reshape(1, height, width)
+    offsets = np.arange(height * width).reshape(1, height, width)
     big = to_blocks(offsets, BIG)
     small = to_blocks(big.reshape(-1, BIG, BIG), SMALL)
     return np.ascontiguousarray(small.reshape(CELLS, len(big), SMALL**2).transpose(1, 0, 2))
-
-
-def _moved(places: _Places, streams: Streams) -> _Places:
-    """Return for each place of the encrypted picture the one whose pixel it gets."""
-    moved = places[permutation(streams.picture("big blocks"), len(places))]
-    orders = permutations(streams.picture("blocks"), len(places), CELLS)
-    moved = np.take_along_axis(moved, orders[:, :, None].astype(np.intp), 1)
-    return moved.take(_pixel_order(streams), axis=2)
 
 
 def _pixel_order(streams: Streams) -> npt.NDArray[np.intp]:
@@ -128,7 +128,7 @@ def _tables(streams: Streams, n: int) -> npt.NDArray[np.uint16]:
 def _patterns(data: bytes) -> Pixels:
     """Return the local binary pattern of each 3x3 block, (n, c, 64)."""
     channels = file_channels(data)
-    cells = np.stack([plane.ravel()[_places(channels.shape)] for plane in channels], axis=1)
+    cells = np.stack([plane.ravel()[_cells(channels.shape)] for plane in channels], axis=1)
     bits = cells[..., NEIGHBORS] >= cells[..., MIDDLE : MIDDLE + 1]
     patterns: Pixels = np.packbits(bits, axis=3)[..., 0]
     return patterns

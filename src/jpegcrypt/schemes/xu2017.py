@@ -35,7 +35,7 @@ from jpegcrypt.encoder import as_pixels
 from jpegcrypt.errors import MalformedJpeg
 from jpegcrypt.key import Key
 from jpegcrypt.schemes import envelope, statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric, Pixels
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric, Pixels
 from jpegcrypt.schemes.pixels import (
     Streams,
     from_blocks,
@@ -59,6 +59,7 @@ class Xu2017:
     """As the module says."""
 
     ID: ClassVar[int] = 12
+    domain: ClassVar[Domain] = "pixels"
     is_jpeg: ClassVar[bool] = False
     lossless: ClassVar[bool] = True
     tolerance: ClassVar[float] = 0.0

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from jpegcrypt.cipher.permutation import permute_columns, unpermute_columns
 from jpegcrypt.cipher.stream import KeyStream
 from jpegcrypt.schemes import statistics
-from jpegcrypt.schemes.interface import Descriptor, Features, Metric
+from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric
 from jpegcrypt.schemes.quantized import COMPONENTS, Blocks, QuantizedScheme, file_blocks
 
 
@@ -33,6 +33,7 @@ class Zhang2014(QuantizedScheme):
     """As the module says."""
 
     ID: ClassVar[int] = 3
+    domain: ClassVar[Domain] = "coefficients"
     descriptor: ClassVar[Descriptor] = "features"
     words: ClassVar[int] = 0
     metric: ClassVar[Metric] = "cityblock"
