@@ -664,7 +664,7 @@ cdef class ScanEncoder:
     cdef take_coefficients(self, Frame frame, coefficients, bint dc_only):
         """Blocks that are there already."""
         fill_coefficients(<int16_t **> self.c.coefficients, frame, coefficients)
-        self.keep.append(coefficients)
+        self.keep.append(list(coefficients))
         self.c.dc_only = dc_only
 
     cdef take(self, Planes planes):
