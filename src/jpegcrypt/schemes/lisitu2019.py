@@ -9,8 +9,8 @@ Ours by choice, where the sources at hand are silent: the bank ``authors16``, on
 rows of a block and one for each column of frequencies, no rotation; histograms of magnitudes, 17
 bins of DC values and six bins of each AC frequency, 395 a component.
 
-What leaks: the magnitude of every coefficient, exactly, as the bank does no more to the DCT than to
-flip signs; not the place of a block.
+What leaks: the magnitude of every coefficient, as the bank does no more to the DCT than to flip
+signs (but for rounding); not the place of a block.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Lisitu2019:
     domain: ClassVar[Domain] = "transforms"
     is_jpeg: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
-    tolerance: ClassVar[float] = 0.0
+    tolerance: ClassVar[float] = 0.01  # ties round by sign
     descriptor: ClassVar[Descriptor] = "features"
     words: ClassVar[int] = 0
     metric: ClassVar[Metric] = "cityblock"
@@ -90,9 +90,9 @@ class Lisitu2019:
         return np.concatenate(parts)
 
     def invariants(self, data: bytes) -> Mapping[str, npt.NDArray[Any]]:
-        """The magnitudes of each block, blocks in lexical order."""
+        """The sorted magnitudes of each frequency."""
         return {
-            f"magnitudes of {c}": statistics.sorted_rows(np.abs(blocks))
+            f"magnitudes of {c}": np.sort(np.abs(blocks), axis=0)
             for c, blocks in zip(COMPONENTS, file_blocks(data), strict=False)
         }
 

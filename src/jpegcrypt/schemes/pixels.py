@@ -21,7 +21,7 @@ from jpegcrypt.schemes.envelope import Channels
 from jpegcrypt.schemes.interface import Domain, Pixels
 
 _DATA_SET = bytes(NONCE_SIZE)  # the nonce of what all pictures share
-_Sample = TypeVar("_Sample", np.uint8, np.uint16, np.intp)
+_Sample = TypeVar("_Sample", np.uint8, np.uint16, np.int32)
 
 
 class Streams:

@@ -43,7 +43,7 @@ MIDDLE = 4  # of the nine pixels
 NEIGHBORS = np.delete(np.arange(SMALL**2), MIDDLE)
 
 # Offsets of pixels in a plane.
-_Offsets = npt.NDArray[np.intp]
+_Offsets = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Xia2020Lbp(PixelScheme):
         rising = ((np.arange(len(tables))[:, None] << 16) + tables).ravel()  # all tables in one
         plain = np.empty((len(channels), len(sources)), np.uint8)
         for plane, target in zip(channels, plain, strict=True):
-            found = np.searchsorted(rising, (rows << 8) + plane.ravel()) - rows
+            found = np.searchsorted(rising, (rows.astype(np.int64) << 8) + plane.ravel()) - rows
             target[sources] = np.minimum(found, 255)
         return plain.reshape(channels.shape)
 
@@ -92,16 +92,16 @@ def _plan(shape: tuple[int, ...], streams: Streams) -> tuple[_Offsets, _Offsets]
     moved = cells[permutation(streams.picture("big blocks"), len(cells))]
     orders = permutations(streams.picture("blocks"), len(cells), CELLS)
     moved = np.take_along_axis(moved, orders[:, :, None].astype(np.intp), 1)
-    sources, rows = np.empty((2, cells.size), np.intp)
+    sources, rows = np.empty((2, cells.size), np.int32)
     sources[cells] = moved.take(_pixel_order(streams), axis=2)
-    rows[cells] = 256 * np.arange(len(cells))[:, None, None]
+    rows[cells] = 256 * np.arange(len(cells), dtype=np.int32)[:, None, None]
     return sources, rows
 
 
 def _cells(shape: tuple[int, ...]) -> _Offsets:
     """Return where the pixels of each 3x3 block are, (big blocks, 64, 9)."""
     _, height, width = shape
-    offsets = np.arange(height * width).reshape(1, height, width)
+    offsets = np.arange(height * width, dtype=np.int32).reshape(1, height, width)
     big = to_blocks(offsets, BIG)
     small = to_blocks(big.reshape(-1, BIG, BIG), SMALL)
     return np.ascontiguousarray(small.reshape(CELLS, len(big), SMALL**2).transpose(1, 0, 2))
