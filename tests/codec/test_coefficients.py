@@ -78,7 +78,13 @@ def test_dc_values_wrap_at_16_bits():
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [((0, 1, 5), 1024), ((0, 1, 63), -1024), ((0, 0, 0), 2048), ((0, 1, 1), -32768)],
+    [
+        ((0, 1, 5), 1024),
+        ((0, 1, 63), -1024),
+        ((0, 0, 0), 2048),
+        ((0, 1, 1), -32768),
+        ((0, 1, 15), -32768),
+    ],
 )
 def test_values_without_a_code_are_refused(place, value):
     frame = _core.Frame(16, 8, [(1, 1)])

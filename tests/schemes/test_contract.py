@@ -111,6 +111,25 @@ def test_files_that_do_not_open(scheme: Scheme) -> None:
 
 
 @every_scheme
+def test_changed_files_are_refused_or_decrypt(scheme: Scheme) -> None:
+    """With errors of ours, whatever was changed."""
+    data = scheme.encrypt(PICTURE[:30, :50], KEY, NONCE)
+    rng = np.random.default_rng(0)
+    for i in range(150):
+        changed = bytearray(data)
+        # Headers are short, and so are the ends of parts: half of the changes go there.
+        end = min(len(data), 700) if i % 2 else len(data)
+        for place in rng.integers(0, end, rng.integers(1, 4)):
+            changed[place] = rng.integers(256)
+        if i % 10 == 0:
+            del changed[rng.integers(len(changed)) :]
+        if changed.startswith(b"\x89PNG") and b"tEXtjpegcrypt\0" in changed and i % 3:
+            changed = bytearray(png_again(bytes(changed)))
+        for step in (scheme.features, scheme.invariants, lambda file: scheme.decrypt(file, KEY)):
+            refusal(step, bytes(changed))
+
+
+@every_scheme
 def test_another_key_shows_another_picture(scheme: Scheme) -> None:
     """Under a header that claims the right one."""
     data = scheme.encrypt(PICTURE, OTHER_KEY, NONCE)

@@ -35,6 +35,7 @@ typedef struct {
     uint8_t padding[JC_BATCH * JC_MAX_MCU]; /* beyond the edge of the component */
     uint8_t fixed[JC_BATCH * JC_MAX_MCU];   /* the next DC value is illegal, or means the opposite */
     int n;
+    int unfit; /* of given coefficients: an AC value without a code (Table F.2) */
 } batch;
 
 static void set_dc(batch *b, int place, int value) {
@@ -87,6 +88,7 @@ static void load_row(const jc_encoder *e, int c, size_t o, uint32_t n, int at, i
             int16_t value = natural[jc_natural[k]];
             out->block[place][e->kernels->forward_order[k]] = value;
             nonzero |= (uint64_t)(value != 0) << k;
+            out->unfit |= k && (value > JC_MAX_COEFFICIENT || value < -JC_MAX_COEFFICIENT);
         }
         out->nonzero[place] = nonzero;
         out->padding[place] = 0;
@@ -111,6 +113,7 @@ static void transform(const jc_encoder *e, uint32_t row, uint32_t first, uint32_
     int mcu = 0, at = 0; /* blocks of an MCU; of them before this row of a component */
     for (int c = 0; c < frame->n_components; c++) mcu += frame->component[c].h * frame->component[c].v;
     out->n = (int)(last - first) * mcu;
+    out->unfit = 0;
     memset(out->padding, 1, sizeof out->padding);
     for (int c = 0; c < frame->n_components; c++) {
         const jc_component *p = &frame->component[c];
@@ -193,14 +196,13 @@ static uint32_t *tokenize(const jc_encoder *e, const batch *in, int *dc_predicti
     return tokens;
 }
 
-/* Of given coefficients: refuses values that have no code (Tables F.1, F.2), drops AC codes if only
- * those of DC values are wanted. */
+/* Of given coefficients: refuses DC differences that have no code (Table F.1), and drops AC codes if
+ * only those of DC values are wanted. */
 static jc_status check_tokens(const jc_encoder *e, uint32_t *tokens, size_t *n) {
     size_t kept = 0;
     for (size_t i = 0; i < *n; i++) {
         int is_dc = (tokens[i] & JC_TOKEN_DC) != 0;
-        uint32_t size = tokens[i] >> 16 & (is_dc ? 0xFF : 0xF);
-        if (size > (is_dc ? JC_MAX_DC_SIZE : JC_MAX_AC_SIZE)) return JC_BAD_VALUE;
+        if (is_dc && (tokens[i] >> 16 & 0xFF) > JC_MAX_DC_SIZE) return JC_BAD_VALUE;
         tokens[kept] = tokens[i];
         kept += is_dc || !e->dc_only;
     }
@@ -338,7 +340,7 @@ static jc_status encode_batch(const jc_encoder *e, jc_slice *slice, uint32_t row
         tokens = (uint32_t *)(void *)(slice->tokens.data + slice->tokens.size);
     }
     size_t n = (size_t)(tokenize(e, &blocks, dc_prediction, tokens, message) - tokens);
-    if (e->coefficients[0] && check_tokens(e, tokens, &n)) return JC_BAD_VALUE;
+    if (blocks.unfit || (e->coefficients[0] && check_tokens(e, tokens, &n))) return JC_BAD_VALUE;
     if (!e->optimize) return write_tokens(e, slice, tokens, n);
     count(tokens, n, slice->histogram);
     slice->tokens.size += n * sizeof *tokens;
