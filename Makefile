@@ -21,7 +21,8 @@ MODULES := $(sort $(shell find src retrieval -name '*.py' -o -name '*.pyi'))
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo demo-search test lint format typecheck vectors figures bench-speed
-.PHONY: bench-instructions bench-rate bench-retrieval neon avx512 sanitize constraints
+.PHONY: bench-instructions bench-rate bench-retrieval bench-schemes bench-unsupervised
+.PHONY: neon avx512 sanitize constraints
 .PHONY: clean distclean FORCE
 
 help:  ## list the targets
@@ -74,6 +75,15 @@ bench-rate: $(VENV)/.dev  ## size and quality against plain JPEG, curves and rep
 
 bench-retrieval: $(VENV)/.dev  ## train and measure the retrieval models (DATA=dir, ARGS="--group papers")
 	$(BIN)/python benchmarks/retrieval.py $(if $(DATA),--data $(DATA)) $(ARGS)
+
+bench-schemes: $(VENV)/.dev  ## all schemes: size, quality, speed, histograms (DATA="set or folder")
+	$(BIN)/python benchmarks/schemes.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python benchmarks/schemes_figures.py
+
+bench-unsupervised: $(VENV)/.dev  ## search without a network, all schemes (DATA=labelled folder)
+	@test -n "$(DATA)" || { echo "hint: make $@ DATA=folder" >&2; exit 1; }
+	$(BIN)/python benchmarks/unsupervised.py --data $(DATA)
+	$(BIN)/python benchmarks/schemes_figures.py
 
 bench-leakage: $(VENV)/.dev  ## what leaks and which attacks work (PHOTOS=dir: Corel-1K, say)
 	$(BIN)/python benchmarks/leakage.py $(if $(PHOTOS),--data "$(PHOTOS)")

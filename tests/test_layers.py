@@ -25,8 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "header": {"errors"},
     "metadata": {"errors", "key"},
     "tag": BASE | {"codec", "header", "key"},
-    "schemes": BASE | {"codec", "cipher", "encoder", "key", "header", "metadata", "tag"},
     "encoder": BASE | {"codec"},
+    "schemes": BASE | {"codec", "cipher", "encoder", "key", "header", "metadata", "tag"},
     "api": BASE
     | {"atomic", "codec", "cipher", "encoder", "key", "header", "metadata", "tag", "schemes"},
     "images": {"errors", "codec", "encoder", "header", "metadata", "api"},

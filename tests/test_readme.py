@@ -107,4 +107,4 @@ def test_modules_that_documents_name_exist(document: Path) -> None:
         assert any((folder / name).exists() for folder in folders), name
     for name in set(re.findall(r"\b(\w+\.(?:py|pyx|c))\b", text)):
         found = [*(ROOT / "src").rglob(name), *(ROOT / "retrieval").rglob(name)]
-        assert found or [*(ROOT / "tests").glob(name), *(ROOT / "benchmarks").glob(name)], name
+        assert found or [*(ROOT / "tests").rglob(name), *(ROOT / "benchmarks").glob(name)], name

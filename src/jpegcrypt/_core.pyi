@@ -69,6 +69,22 @@ def encode_scan(
     message_start: bytes | None = None,
     threads: int = 1,
 ) -> tuple[Buffer, Sequence[_HuffmanTable], Buffer | None]: ...
+def encode_coefficients(
+    frame: Frame,
+    coefficients: Sequence[npt.NDArray[np.int16]],
+    *,
+    tables: Sequence[_HuffmanTable] | None = None,
+    dc_only: bool = False,
+    threads: int = 1,
+) -> tuple[Buffer, Sequence[_HuffmanTable]]: ...
+def planes_to_coefficients(
+    planes: Planes,
+    quantizers: Sequence[Quantizer],
+    bank: TransformBank,
+    *,
+    plan: Sequence[_ComponentPlan] | None = None,
+    levels: Sequence[int] | None = None,
+) -> list[npt.NDArray[np.int16]]: ...
 def decode_scan(
     frame: Frame,
     entropy: EntropyData,

@@ -14,13 +14,15 @@ from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+import numpy as np
+
 from jpegcrypt.errors import MalformedJpeg
 
 
 cdef extern from "native/jpegcrypt.h" nogil:
     ctypedef enum jc_status:
         JC_OK, JC_NO_MEMORY, JC_TRUNCATED, JC_BAD_CODE, JC_BAD_RUN, JC_BAD_RESTART
-        JC_BAD_REFINEMENT, JC_BAD_TABLE
+        JC_BAD_REFINEMENT, JC_BAD_TABLE, JC_BAD_VALUE
     enum: JC_BLOCK, JC_RECORD, JC_CACHE_LINE, JC_BANK_SIZE, JC_MAX_MCU
     uint8_t *jc_align(uint8_t *)
 
@@ -74,6 +76,8 @@ cdef extern from "native/jpegcrypt.h" nogil:
         const jc_quantizer *quantizer[3]
         jc_plan plan[3]
         uint8_t *plane[3]
+        const int16_t *coefficients[3]
+        int dc_only
         int level[3]
         int16_t *dc[3]
         uint32_t restart_interval
@@ -83,6 +87,7 @@ cdef extern from "native/jpegcrypt.h" nogil:
     ctypedef struct jc_slice:
         uint32_t first_row, last_row
         jc_buffer tokens, restarts, bits, pieces, message
+    void jc_planes_to_coefficients(const jc_encoder *, int, int16_t *)
     void jc_encode_rates(jc_encoder *)
     jc_status jc_encode_blocks(const jc_encoder *, jc_slice *)
     int jc_encode_tables(jc_encoder *, jc_slice *, int)
@@ -495,6 +500,9 @@ cdef enum:
 cdef int raise_status(jc_status status) except -1:
     if status == JC_BAD_TABLE:
         raise ValueError("Huffman tables that lack a code or make no prefix code")
+    if status == JC_BAD_VALUE:
+        raise ValueError("a coefficient that has no code in baseline JPEG: AC values go from -1023 to "
+                         "1023, differences of DC values from -2047 to 2047")
     if status != JC_OK:
         raise MemoryError
     return 0
@@ -592,34 +600,14 @@ cdef class ScanEncoder:
     cdef list keep
     cdef jc_buffer dc[3]
 
-    def __cinit__(self, Planes planes, quantizers, TransformBank bank, plan, levels,
-                  bint dc_residuals, tables, double trellis_lambda, uint32_t restart_interval,
-                  message_start, int threads):
+    def __cinit__(self, Frame frame, tables, uint32_t restart_interval, int threads):
         cdef int i, k
-        cdef Frame frame = planes.frame
         check_encoder_frame(frame)
-        if plan is None and (levels is not None or dc_residuals):
-            raise ValueError("level shifts and DC residuals go with a plan")
-        if not 0 <= trellis_lambda <= 1:
-            raise ValueError(f"trellis_lambda {trellis_lambda}, expected 0 to 1")
-        if trellis_lambda and tables is not None:
-            raise ValueError("a trellis makes its own Huffman tables")
-        self.keep = [frame, quantizers, bank]
+        self.keep = [frame]
         self.c.kernels = kernels
         self.c.frame = &frame.c
-        self.c.bank = &bank.c
         self.c.restart_interval = restart_interval
         self.c.optimize = tables is None
-        self.c.trellis = <uint32_t> (trellis_lambda * 65536)
-        self.c.want_message = message_start is not None
-        fill_quantizers(self.c.quantizer, frame, quantizers)
-        for i in range(frame.c.n_components):
-            for k in range(64):
-                if self.c.quantizer[i].natural[k] > 255:
-                    raise ValueError(f"a quantization step of {self.c.quantizer[i].natural[k]}: "
-                                     "baseline JPEG has 1 to 255")
-        fill_plan(self.c.plan, frame, plan, self.keep)
-        fill_levels(self.c.level, frame, levels)
         if tables is not None:
             k = 2 if frame.c.n_components == 1 else 4
             if len(tables) != k:
@@ -628,9 +616,6 @@ cdef class ScanEncoder:
                 fill_table(&self.c.tables[i], tables[i][0], tables[i][1])
             self.make_tables()
         self.n = slice_count(frame, threads)
-        self.take(planes)
-        if dc_residuals:
-            self.make_residuals()
         self.slices = <jc_slice *> calloc(<size_t> self.n, sizeof(jc_slice))
         if self.slices is NULL:
             raise MemoryError
@@ -638,12 +623,49 @@ cdef class ScanEncoder:
             self.slices[i].first_row = slice_row(frame, <uint32_t> i, <uint32_t> self.n)
             self.slices[i].last_row = slice_row(frame, <uint32_t> i + 1, <uint32_t> self.n)
             take_spare(&self.slices[i].tokens if self.c.optimize else &self.slices[i].bits, 0)
-            if i:
-                take_spare(&self.slices[i].message, 0)
-        if message_start is not None:
-            self.message = Buffer(message_start)
-            self.slices[0].message = self.message.c
-            memset(&self.message.c, 0, sizeof(jc_buffer))
+
+    cdef use_trellis(self, double trellis_lambda):
+        if not 0 <= trellis_lambda <= 1:
+            raise ValueError(f"trellis_lambda {trellis_lambda}, expected 0 to 1")
+        if trellis_lambda and not self.c.optimize:
+            raise ValueError("a trellis makes its own Huffman tables")
+        self.c.trellis = <uint32_t> (trellis_lambda * 65536)
+
+    cdef want_message(self, message_start):
+        cdef int i
+        self.c.want_message = 1
+        self.message = Buffer(message_start)
+        self.slices[0].message = self.message.c
+        memset(&self.message.c, 0, sizeof(jc_buffer))
+        for i in range(1, self.n):
+            take_spare(&self.slices[i].message, 0)
+
+    cdef take_planes(self, Planes planes, quantizers, TransformBank bank, plan, levels,
+                     bint dc_residuals):
+        """What the blocks are made of; comes last, as it uses the planes up."""
+        cdef int i, k
+        cdef Frame frame = planes.frame
+        if plan is None and (levels is not None or dc_residuals):
+            raise ValueError("level shifts and DC residuals go with a plan")
+        self.keep += [quantizers, bank]
+        self.c.bank = &bank.c
+        fill_quantizers(self.c.quantizer, frame, quantizers)
+        for i in range(frame.c.n_components):
+            for k in range(64):
+                if self.c.quantizer[i].natural[k] > 255:
+                    raise ValueError(f"a quantization step of {self.c.quantizer[i].natural[k]}: "
+                                     "baseline JPEG has 1 to 255")
+        fill_plan(self.c.plan, frame, plan, self.keep)
+        fill_levels(self.c.level, frame, levels)
+        self.take(planes)
+        if dc_residuals:
+            self.make_residuals()
+
+    cdef take_coefficients(self, Frame frame, coefficients, bint dc_only):
+        """Blocks that are there already."""
+        fill_coefficients(<int16_t **> self.c.coefficients, frame, coefficients)
+        self.keep.append(list(coefficients))
+        self.c.dc_only = dc_only
 
     cdef take(self, Planes planes):
         """Before the GIL is released: no other thread that holds the planes may use them."""
@@ -698,6 +720,14 @@ cdef class ScanEncoder:
         if self.c.optimize:
             self.make_tables()
             each(self.bits, self.n)
+
+    cdef tables(self):
+        """BITS and HUFFVAL of each table."""
+        cdef int n = 2 if self.c.frame.n_components == 1 else 4, i
+        return [(PyBytes_FromStringAndSize(<char *> &self.c.tables[i].bits[1], 16),
+                 PyBytes_FromStringAndSize(<char *> self.c.tables[i].values,
+                                           self.c.tables[i].n_values))
+                for i in range(n)]
 
     def join(self):
         cdef Buffer scan = Buffer()
@@ -775,19 +805,73 @@ def encode_scan(Planes planes not None, quantizers, TransformBank bank not None,
         BITS and HUFFVAL in the order above; two for one component.
     message : Buffer or None
     """
-    cdef ScanEncoder encoder = ScanEncoder(planes, quantizers, bank, plan, levels, dc_residuals,
-                                           tables, trellis_lambda, restart_interval,
-                                           message_start, threads)
-    cdef int n_tables = 2 if planes.frame.c.n_components == 1 else 4, i
+    cdef ScanEncoder encoder = ScanEncoder(planes.frame, tables, restart_interval, threads)
+    encoder.use_trellis(trellis_lambda)
+    if message_start is not None:
+        encoder.want_message(message_start)
+    encoder.take_planes(planes, quantizers, bank, plan, levels, dc_residuals)
     encoder.run()
     scan = encoder.join()
     message = encoder.join_messages() if message_start is not None else None
-    if tables is None:
-        tables = [(PyBytes_FromStringAndSize(<char *> &encoder.c.tables[i].bits[1], 16),
-                   PyBytes_FromStringAndSize(<char *> encoder.c.tables[i].values,
-                                             encoder.c.tables[i].n_values))
-                  for i in range(n_tables)]
-    return scan, tables, message
+    return scan, encoder.tables() if tables is None else tables, message
+
+
+def encode_coefficients(Frame frame not None, coefficients, *, tables=None, bint dc_only=False,
+                        int threads=1):
+    """Encode coefficient arrays into the entropy-coded data of one interleaved scan; the inverse of
+    `decode_scan`.
+
+    Parameters
+    ----------
+    coefficients : list of int16 array (rows, columns, 64)
+        One a component, natural order. Differences of DC values are taken modulo 2**16.
+    tables : sequence of (bytes, bytes), optional
+        As of `encode_scan`.
+    dc_only : bool
+        The codes of DC values alone: the first scan of a progressive file (G.1.2.1), instead of a
+        baseline scan.
+    threads : int
+
+    Returns
+    -------
+    scan : Buffer
+    tables : sequence of (bytes, bytes)
+
+    Raises
+    ------
+    ValueError
+        If a coefficient has no code in baseline JPEG, or an argument is wrong.
+    """
+    cdef ScanEncoder encoder = ScanEncoder(frame, tables, 0, threads)
+    encoder.take_coefficients(frame, coefficients, dc_only)
+    encoder.run()
+    return encoder.join(), encoder.tables() if tables is None else tables
+
+
+def planes_to_coefficients(Planes planes not None, quantizers, TransformBank bank not None, *,
+                           plan=None, levels=None):
+    """Transform and quantize planes, which are used up; the inverse of `coefficients_to_planes`.
+
+    Parameters
+    ----------
+    quantizers, bank, plan, levels
+        As of `encode_scan`.
+
+    Returns
+    -------
+    list of int16 array (rows, columns, 64)
+        One a component, natural order.
+    """
+    cdef ScanEncoder encoder = ScanEncoder(planes.frame, None, 0, 1)
+    cdef int16_t[:, :, ::1] view
+    cdef int i
+    encoder.take_planes(planes, quantizers, bank, plan, levels, False)
+    coefficients = [np.empty((*shape, 64), np.int16) for shape in planes.frame.block_shapes]
+    for i in range(planes.frame.c.n_components):
+        view = coefficients[i]
+        with nogil:
+            jc_planes_to_coefficients(&encoder.c, i, &view[0, 0, 0])
+    return coefficients
 
 
 # ---- Decoding ----

@@ -18,7 +18,7 @@ from PIL import Image
 
 from jpegcrypt import _core, atomic
 from jpegcrypt import metadata as meta
-from jpegcrypt.cipher.bank import BANKS, dct_matrix, to_fixed_point
+from jpegcrypt.cipher.bank import BANKS, dct_bank
 from jpegcrypt.codec import write as jpeg_write
 from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.markers import segment
@@ -53,7 +53,6 @@ KeyMode = Literal["nonce", "content", "fixed"]
 DcMode = Literal["permuted", "residual"]
 
 _SCHEMES = {"lu2022": lu2022.ID, "feng2021": feng2021.ID}
-_PLAIN = _core.TransformBank(to_fixed_point(dct_matrix()[None]))
 
 
 def encrypt(
@@ -354,7 +353,7 @@ def encode(
     scan, huffman, _ = _core.encode_scan(
         planes,
         settings.layout.quantizers,
-        _PLAIN,
+        dct_bank(),
         tables=settings.huffman,
         trellis_lambda=settings.trellis_lambda,
         restart_interval=settings.restart_interval,

@@ -9,8 +9,7 @@ d. All of it is modulo 2 B + 1. So |d - S| or |e| travels with each block in cle
 import numpy as np
 import numpy.typing as npt
 
-from jpegcrypt.audit.histograms import coded_order
-from jpegcrypt.codec.coefficients import Blocks
+from jpegcrypt.codec.coefficients import Blocks, coded_order
 
 Values = npt.NDArray[np.int64]  # (rows, columns)
 

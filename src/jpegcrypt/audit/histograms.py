@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from jpegcrypt.codec.coefficients import Blocks, Coefficients
+from jpegcrypt.codec.coefficients import Blocks, Coefficients, coded_order
 from jpegcrypt.codec.tables import ZIGZAG
 
 Feature = npt.NDArray[np.float64]
@@ -137,18 +137,6 @@ EXTENDED: dict[str, Callable[[Coefficients], Feature]] = {
 FEATURES = HISTOGRAMS | EXTENDED
 
 
-def coded_order(rows: int, columns: int, h: int, v: int) -> npt.NDArray[np.int64]:
-    """Return the raster index of each block of a component in MCUs of h x v blocks, (n,).
-
-    Examples
-    --------
-    >>> coded_order(2, 4, 2, 2).tolist()
-    [0, 1, 4, 5, 2, 3, 6, 7]
-    """
-    row, column = np.divmod(np.arange(rows * columns), columns)
-    return np.lexsort((column % h, row % v, column // h, row // v))
-
-
 def bit_length(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Return the category of values (T.81 F.1.2.1): the bits that a magnitude takes."""
     return np.frexp(np.abs(values.astype(np.float64)))[1].astype(np.int64)
@@ -166,8 +154,10 @@ def _zigzag(blocks: Blocks) -> npt.NDArray[np.int16]:
 
 
 def _values(components: Iterator[npt.NDArray[np.int16]]) -> Feature:
-    counts = [
-        np.bincount(values.ravel().astype(np.int64) + LIMIT, minlength=2 * LIMIT + 1)
+    counts = [  # enciphered DC differences may add up beyond the limit
+        np.bincount(
+            np.clip(values.ravel().astype(np.int64), -LIMIT, LIMIT) + LIMIT, minlength=2 * LIMIT + 1
+        )
         for values in components
     ]
     return np.concatenate(counts).astype(np.float64)

@@ -23,7 +23,7 @@ from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.errors import FixedKeyWarning
 from jpegcrypt.key import Key
-from jpegcrypt.schemes import lu2022
+from jpegcrypt.schemes import load, lu2022
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -170,6 +170,42 @@ class Lu2022:
             dc_residuals=self.dc == "residual",
         )
         return planes_to_image(jpeg, planes)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A scheme of others whose files are JPEGs, by its id.
+
+    Examples
+    --------
+    >>> Compared("zhang2014").name
+    'zhang2014, quality 75'
+    """
+
+    scheme: str
+    quality: int = 75
+
+    @property
+    def name(self) -> str:
+        """As in `Target`."""
+        return f"{self.scheme}, quality {self.quality}"
+
+    @property
+    def settings(self) -> dict[str, str | int]:
+        """As in `Target`."""
+        return {"scheme": self.scheme, "quality": self.quality}
+
+    def encode(self, picture: Pixels) -> bytes:
+        """As in `Target`."""
+        return load(self.scheme, quality=self.quality).plain(picture)
+
+    def encrypt(self, picture: Pixels, serial: int, *, key: Key = OWNER) -> bytes:
+        """As in `Target`."""
+        return load(self.scheme, quality=self.quality).encrypt(picture, key, serial.to_bytes(16))
+
+    def coefficients(self, data: bytes) -> Coefficients:
+        """As in `Target`."""
+        return read_coefficients(data)
 
 
 SCHEMES: dict[str, Callable[..., Target]] = {"lu2022": Lu2022}  # name -> target with its settings

@@ -89,6 +89,12 @@ def transform_bank(name: str) -> _core.TransformBank:
     return _core.TransformBank(fixed_point(name))
 
 
+@cache
+def dct_bank() -> _core.TransformBank:
+    """Return the DCT alone, the bank of a plain JPEG."""
+    return _core.TransformBank(to_fixed_point(dct_matrix()[None]))
+
+
 def _givens128() -> npt.NDArray[np.float64]:
     """Rotate rows 1 to 7 in six planes; odd multipliers give each plane all 128 angles."""
     k = np.arange(128)

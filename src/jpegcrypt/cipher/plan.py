@@ -5,10 +5,7 @@ The key stream of the component is cut once and never overlaps:
 ::
 
     16 bytes a block ............ records: matrices and rotation
-    4 bytes a draw, little-endian ... Fisher-Yates shuffle, from the last index down
-
-Draws become bounded integers by rejection (Lemire, "Fast random integer generation in an interval",
-2019), so every permutation is equally likely.
+    4 bytes a draw, little-endian ... the permutation, see `cipher.permutation`
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from jpegcrypt import _core
+from jpegcrypt.cipher.permutation import permutation
 from jpegcrypt.cipher.stream import KeyStream
 
 RECORD_SIZE = 16
@@ -62,12 +59,5 @@ def component_plan(key: bytes, n_blocks: int) -> ComponentPlan:
     ((6, 16), [0, 1, 2, 3, 4, 5])
     """
     stream = KeyStream(key)
-    i = n_blocks - 1
-    # One draw an index is enough but for rejections, n^2 / 2^33 of them on average.
-    start = stream.read(RECORD_SIZE * n_blocks + 4 * max(i, 0))
-    records = start[: RECORD_SIZE * n_blocks].reshape(n_blocks, RECORD_SIZE)
-    draws = start[RECORD_SIZE * n_blocks :]
-    permutation = np.arange(n_blocks, dtype=np.uint32)
-    while (i := _core.shuffle(permutation, i, draws)) > 0:
-        draws = stream.read(4 * i)
-    return ComponentPlan(records, permutation)
+    records = stream.read(RECORD_SIZE * n_blocks).reshape(n_blocks, RECORD_SIZE)
+    return ComponentPlan(records, permutation(stream, n_blocks))

@@ -94,3 +94,21 @@ def decode_scans(jpeg: JpegFile) -> Sequence[npt.NDArray[np.int16]]:
             progression=scan.progression,
         )
     return arrays
+
+
+def coded_order(rows: int, columns: int, h: int, v: int) -> npt.NDArray[np.intp]:
+    """Return the raster index of each block of a component in an interleaved scan (A.2.3), (n,).
+
+    Parameters
+    ----------
+    h, v : int
+        Sampling factors: blocks of the component in an MCU, across and down.
+
+    Examples
+    --------
+    >>> coded_order(2, 4, 2, 2).tolist()
+    [0, 1, 4, 5, 2, 3, 6, 7]
+    """
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    order: npt.NDArray[np.intp] = np.lexsort((column % h, row % v, column // h, row // v))
+    return order

@@ -2,8 +2,9 @@
  *
  * The picture is turned into planes once, because the permutation reaches all of it. Then each
  * batch is transformed, turned into tokens and (when the tables are known) into bits while it is
- * in the first-level cache; a coefficient image is never stored. Rows of MCUs may be shared out
- * among threads as slices, whose bits are joined before the stuffing. */
+ * in the first-level cache; a coefficient image is stored only for those who ask for one, and taken
+ * from those who bring one. Rows of MCUs may be shared out among threads as slices, whose bits are
+ * joined before the stuffing. */
 #include "jpegcrypt.h"
 #include "dc.h"
 #include "huffman.h"
@@ -34,6 +35,7 @@ typedef struct {
     uint8_t padding[JC_BATCH * JC_MAX_MCU]; /* beyond the edge of the component */
     uint8_t fixed[JC_BATCH * JC_MAX_MCU];   /* the next DC value is illegal, or means the opposite */
     int n;
+    int unfit; /* of given coefficients: an AC value without a code (Table F.2) */
 } batch;
 
 static void set_dc(batch *b, int place, int value) {
@@ -75,11 +77,43 @@ static void transform_row(const jc_encoder *e, int c, size_t o, uint32_t n, int 
     }
 }
 
+/* The same from coefficients that are given. */
+static void load_row(const jc_encoder *e, int c, size_t o, uint32_t n, int at, int h, int mcu,
+                     batch *out) {
+    const int16_t *natural = e->coefficients[c] + o * JC_BLOCK;
+    for (uint32_t i = 0, column = 0; i < n; i++, natural += JC_BLOCK) {
+        int place = at + (int)column;
+        uint64_t nonzero = 0;
+        for (int k = 0; k < JC_BLOCK; k++) {
+            int16_t value = natural[jc_natural[k]];
+            out->block[place][e->kernels->forward_order[k]] = value;
+            nonzero |= (uint64_t)(value != 0) << k;
+            out->unfit |= k && (value > JC_MAX_COEFFICIENT || value < -JC_MAX_COEFFICIENT);
+        }
+        out->nonzero[place] = nonzero;
+        out->padding[place] = 0;
+        if (++column == (uint32_t)h) column = 0, at += mcu;
+    }
+}
+
+void jc_planes_to_coefficients(const jc_encoder *e, int c, int16_t *natural) {
+    size_t n_blocks = jc_component_blocks(e->frame, c);
+    batch b;
+    for (size_t o = 0; o < n_blocks; o += JC_BATCH) {
+        uint32_t n = n_blocks - o < JC_BATCH ? (uint32_t)(n_blocks - o) : JC_BATCH;
+        transform_row(e, c, o, n, 0, 1, 1, &b);
+        for (uint32_t i = 0; i < n; i++, natural += JC_BLOCK)
+            for (int k = 0; k < JC_BLOCK; k++)
+                natural[jc_natural[k]] = b.block[i][e->kernels->forward_order[k]];
+    }
+}
+
 static void transform(const jc_encoder *e, uint32_t row, uint32_t first, uint32_t last, batch *out) {
     const jc_frame *frame = e->frame;
     int mcu = 0, at = 0; /* blocks of an MCU; of them before this row of a component */
     for (int c = 0; c < frame->n_components; c++) mcu += frame->component[c].h * frame->component[c].v;
     out->n = (int)(last - first) * mcu;
+    out->unfit = 0;
     memset(out->padding, 1, sizeof out->padding);
     for (int c = 0; c < frame->n_components; c++) {
         const jc_component *p = &frame->component[c];
@@ -90,7 +124,8 @@ static void transform(const jc_encoder *e, uint32_t row, uint32_t first, uint32_
             for (int i = at; i < out->n; i += mcu)
                 memset(out->component + i, c, (size_t)p->h);
             if (y < p->blocks_h && x < end)
-                transform_row(e, c, (size_t)y * p->blocks_w + x, end - x, at, p->h, mcu, out);
+                (e->coefficients[c] ? load_row : transform_row)(
+                    e, c, (size_t)y * p->blocks_w + x, end - x, at, p->h, mcu, out);
         }
     }
 }
@@ -159,6 +194,20 @@ static uint32_t *tokenize(const jc_encoder *e, const batch *in, int *dc_predicti
         if (message) message->size += (size_t)(values - out);
     }
     return tokens;
+}
+
+/* Of given coefficients: refuses DC differences that have no code (Table F.1), and drops AC codes if
+ * only those of DC values are wanted. */
+static jc_status check_tokens(const jc_encoder *e, uint32_t *tokens, size_t *n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++) {
+        int is_dc = (tokens[i] & JC_TOKEN_DC) != 0;
+        if (is_dc && (tokens[i] >> 16 & 0xFF) > JC_MAX_DC_SIZE) return JC_BAD_VALUE;
+        tokens[kept] = tokens[i];
+        kept += is_dc || !e->dc_only;
+    }
+    *n = kept;
+    return JC_OK;
 }
 
 /* Neighboring tokens are counted apart, so that equal ones do not wait for each other. */
@@ -291,6 +340,7 @@ static jc_status encode_batch(const jc_encoder *e, jc_slice *slice, uint32_t row
         tokens = (uint32_t *)(void *)(slice->tokens.data + slice->tokens.size);
     }
     size_t n = (size_t)(tokenize(e, &blocks, dc_prediction, tokens, message) - tokens);
+    if (blocks.unfit || (e->coefficients[0] && check_tokens(e, tokens, &n))) return JC_BAD_VALUE;
     if (!e->optimize) return write_tokens(e, slice, tokens, n);
     count(tokens, n, slice->histogram);
     slice->tokens.size += n * sizeof *tokens;

@@ -50,8 +50,9 @@ static inline uint32_t jc_additional_bits(int value, int size) {
     return (uint32_t)(value + (value >> 31)) & ((1u << size) - 1);
 }
 
+/* Encrypted differences may carry their sum beyond 16 bits, where decoders wrap. */
 static inline uint32_t jc_dc_token(int dc, int *dc_prediction, uint32_t table_bits) {
-    int difference = dc - *dc_prediction, size = jc_bit_size(difference);
+    int difference = (int16_t)(dc - *dc_prediction), size = jc_bit_size(difference);
     *dc_prediction = dc;
     return JC_TOKEN_DC | table_bits | (uint32_t)size << 16 | jc_additional_bits(difference, size);
 }

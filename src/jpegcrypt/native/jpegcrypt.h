@@ -36,6 +36,7 @@ typedef enum {
     JC_BAD_RESTART,    /* restart markers do not follow the restart interval */
     JC_BAD_REFINEMENT, /* a refinement scan (G.1.2.3) brings a value of more than one bit */
     JC_BAD_TABLE,      /* a table given to the encoder lacks a code it needs */
+    JC_BAD_VALUE,      /* a coefficient given to the encoder has no code in baseline JPEG */
 } jc_status;
 
 /* Figure A.6: zig-zag position -> index in natural (row after row) order, and in transposed
@@ -139,7 +140,8 @@ void jc_huffman_optimize(const uint32_t histogram[256], jc_huffman_table *huffma
 
 /* What codes cost in jc_trellis: lambda times bits, in units of squared coefficients before
  * quantization. */
-enum { JC_AC_SIZES = 11, JC_DC_SIZES = 12 + 1 }; /* Tables F.2, F.1; one more than values have */
+enum { JC_MAX_AC_SIZE = 10, JC_MAX_DC_SIZE = 11 }; /* Tables F.2, F.1 */
+enum { JC_AC_SIZES = JC_MAX_AC_SIZE + 1, JC_DC_SIZES = JC_MAX_DC_SIZE + 1 + 1 }; /* one to spare */
 typedef struct {
     int32_t ac[JC_AC_SIZES][64]; /* [size][run]: a value of that size behind `run` zeros */
     int32_t end_of_block;
@@ -305,6 +307,8 @@ typedef struct {
     const jc_quantizer *quantizer[JC_MAX_COMPONENTS];
     jc_plan plan[JC_MAX_COMPONENTS];
     uint8_t *plane[JC_MAX_COMPONENTS]; /* tiles */
+    const int16_t *coefficients[JC_MAX_COMPONENTS]; /* instead: blocks in raster and natural order */
+    int dc_only;                       /* of given coefficients */
     int level[JC_MAX_COMPONENTS];      /* with a plan: the level shift of A.3.1, 128 without */
     int16_t *dc[JC_MAX_COMPONENTS];    /* of jc_dc_to_residuals, or NULL */
     uint32_t restart_interval;         /* MCUs, 0: none */
@@ -333,6 +337,9 @@ typedef struct {
     jc_buffer pieces; /* jc_piece */
     jc_buffer message;
 } jc_slice;
+
+/* All blocks of a component, quantized, in the order of jc_encoder.coefficients. */
+void jc_planes_to_coefficients(const jc_encoder *encoder, int c, int16_t *natural);
 
 /* With `trellis`, comes first. */
 void jc_encode_rates(jc_encoder *encoder);

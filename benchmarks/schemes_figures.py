@@ -1,0 +1,109 @@
+"""Put the measured table of all schemes into docs/schemes.md.
+
+It comes from ``results/schemes.json`` of `benchmarks/schemes.py`, and the mean average precision
+from ``results/unsupervised.json``, where that has been measured. --check only compares.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "schemes.md"
+RESULTS = Path(__file__).parent / "results"
+COMMAND = "python benchmarks/schemes_figures.py"
+HISTOGRAMS = ("DCC", "DCH", "ACC", "ACH")
+PRECISION = "full"  # the rule that is shown; all others are in the result file
+
+_BLOCK = re.compile(rf"(<!-- begin: {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.S)
+Found = dict[str, Any]
+
+
+def lines(found: Found, search: Found | None) -> Iterator[str]:
+    width, height = found["timed"]
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    yield f"On {found['data']}, quality {found['quality']}. Speed in megapixels a second of"
+    yield f"processor time at {width}x{height}, where Pillow saves a JPEG at"
+    yield f"{found['pillow_save_mp_s']:.0f}, on {found['machine']}, Python {found['python']},"
+    yield f"{versions}. `make bench-schemes`"
+    yield ""
+    yield "Columns of histograms: 0 if all encrypted files have the histogram of their plain file,"
+    yield "else the distance to it over the distance of two different pictures; ∞ without a JPEG."
+    yield "Found again: how often an attacker picks the right one of the pictures by the best"
+    yield "feature of the audit, encrypting all of them with a key of his own."
+    yield ""
+    heads = [
+        "scheme",
+        "encrypted",
+        "file",
+        "bytes over plain JPEG",
+        "PSNR, dB",
+        "encrypts",
+        "decrypts",
+    ]
+    heads += [*HISTOGRAMS, "found again"]
+    if search is not None:
+        heads.append(f"mAP ({PRECISION})")
+    yield f"| {' | '.join(heads)} |"
+    yield f"|---|---|---|{'--:|' * (len(heads) - 3)}"
+    scores = {one["scheme"]: one["scores"] for one in search["schemes"]} if search else {}
+    for row in found["schemes"]:
+        cells = [
+            f"`{row['scheme']}`",
+            row["domain"],
+            "JPEG" if row["is_jpeg"] else "other",
+            f"{row['bytes_over_plain']:.3f}",
+            "exact" if row["lossless"] else f"{row['psnr']:.2f}",
+            f"{row['encrypt_mp_s']:.1f}",
+            f"{row['decrypt_mp_s']:.1f}",
+            *histogram_cells(row),
+        ]
+        if search is not None:
+            score = scores.get(row["scheme"], {}).get(PRECISION)
+            cells.append(f"{score['mean']:.3f}" if score else "")
+        yield f"| {' | '.join(cells)} |"
+    if search is not None:
+        chance = next(iter(scores.values()))[PRECISION]["chance"]
+        yield ""
+        yield f"mAP on {search['data']}, chance {chance:.3f}. `make bench-unsupervised`"
+
+
+def histogram_cells(row: Found) -> list[str]:
+    if not row["is_jpeg"]:
+        return ["∞"] * len(HISTOGRAMS) + [""]
+    again = row["found_again"]
+    cells = [
+        "0" if row["same_histogram"][name] == 1 else f"{row['leak_ratio'][name]:.2f}"
+        for name in HISTOGRAMS
+    ]
+    feature = again["by"].replace("|", "\\|")
+    return [*cells, f"{again['rate']:.0%} by {feature}"]
+
+
+def with_figures(text: str) -> str:
+    """Return the document with its table made anew."""
+    found = json.loads((RESULTS / "schemes.json").read_text("utf-8"))
+    path = RESULTS / "unsupervised.json"
+    search = json.loads(path.read_text("utf-8")) if path.exists() else None
+    table = "\n".join(line.rstrip() for line in lines(found, search))
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit 1 if the page is not current")
+    options = parser.parse_args(arguments)
+    old = DOCUMENT.read_text("utf-8")
+    new = with_figures(old)
+    if options.check:
+        return int(new != old)
+    DOCUMENT.write_text(new, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+r"""The header of an encrypted file in its three carriers: JPEG, PNG, and a container of our own.
+
+The header is that of `jpegcrypt.header`; its tag is zero, as these schemes authenticate nothing.
+PNG holds it in hexadecimal in a text chunk, and the true size in another. The container is for what
+no picture format holds:
+
+::
+
+    magic "jpegcrypt parts\0"     16 bytes
+    header                       59 bytes, or as many zeros in a plain file
+    for each part: its length    4 bytes, big-endian
+                   the part      as many bytes as it says
+"""
+
+import io
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin
+
+from jpegcrypt.codec.markers import segment
+from jpegcrypt.codec.parse import MAX_PIXELS, JpegFile
+from jpegcrypt.errors import ImageTooLarge, MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
+from jpegcrypt.header import (
+    DC_MODES,
+    KEY_MODES,
+    PNG_KEYWORD,
+    SEGMENT_MARKER,
+    Header,
+    is_header,
+)
+from jpegcrypt.key import Key
+
+SIZE_KEYWORD = "jpegcrypt size"  # of a text chunk
+_PARTS = b"jpegcrypt parts\0"
+_NO_HEADER = bytes(59)
+
+
+def make_header(scheme: int, key: Key, nonce: bytes, *, bank: int = 0) -> bytes:
+    """Return the payload of the header."""
+    return Header(
+        scheme=scheme,
+        bank=bank,
+        key_mode=KEY_MODES["nonce"],
+        dc=DC_MODES["permuted"],
+        levels=bytes([128] * 3),
+        key_id=key.id,
+        nonce=nonce,
+        tag=bytes(16),
+    ).pack()
+
+
+def open_header(payload: bytes | None, scheme: int, key: Key) -> Header:
+    """Return the header of a payload if it is of this scheme and key.
+
+    Raises
+    ------
+    NotEncrypted, WrongKey, MalformedJpeg
+    """
+    if payload is None:
+        raise NotEncrypted("no jpegcrypt header in the file")
+    header = Header.unpack(payload)
+    if header.scheme != scheme:
+        raise NotEncrypted(f"a file of scheme {header.scheme}, expected scheme {scheme}")
+    if header.key_id != key.id:
+        raise WrongKey(f"the file names key {header.key_id.hex()}, the one given is {key.id.hex()}")
+    return header
+
+
+# --- JPEG ---------------------------------------------------------------------------------------
+
+
+def jpeg_segment(payload: bytes) -> bytes:
+    """Return the APP11 segment of a header."""
+    return segment(SEGMENT_MARKER, payload)
+
+
+def jpeg_header(jpeg: JpegFile) -> bytes | None:
+    """Return the payload of the header of a JPEG, None if it has none."""
+    for one in jpeg.segments:
+        if one.marker == SEGMENT_MARKER and is_header(one.payload):
+            return one.payload
+    return None
+
+
+# --- PNG ----------------------------------------------------------------------------------------
+
+Channels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]  # (c, H, W)
+
+
+def write_png(channels: Channels, size: str, header: bytes = b"") -> bytes:
+    """Write channels as a PNG: 8 bits as gray or RGB, 16 bits as gray, one below another.
+
+    Parameters
+    ----------
+    channels : uint8 or uint16 array (c, H, W)
+    size : str
+        Of `size_text`.
+    header : bytes
+        Its payload, if there is one.
+    """
+    if channels.dtype == np.uint16:
+        pixels = channels.reshape(-1, channels.shape[2])
+    else:
+        pixels = channels[0] if len(channels) == 1 else channels.transpose(1, 2, 0)
+    text = PngImagePlugin.PngInfo()
+    text.add_text(SIZE_KEYWORD, size)
+    if header:
+        text.add_text(PNG_KEYWORD, header.hex())
+    file = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if header:  # in noise, searching for matches finds nothing
+        image.save(file, "PNG", pnginfo=text, compress_level=1, compress_type=zlib.Z_HUFFMAN_ONLY)
+    else:
+        image.save(file, "PNG", pnginfo=text)
+    return file.getvalue()
+
+
+def read_png(data: bytes) -> tuple[Channels, str, bytes | None]:
+    """Undo `write_png`: channels (c, H, W), text of the size, payload of the header.
+
+    Raises
+    ------
+    UnreadableImage, ImageTooLarge
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageTooLarge(f"{image.width}x{image.height} pixels, at most {MAX_PIXELS}")
+            pixels = np.array(image)
+            size = str(image.info.get(SIZE_KEYWORD, ""))
+            text = image.info.get(PNG_KEYWORD)
+            payload = None if text is None else bytes.fromhex(text)
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises of a broken PNG
+        raise UnreadableImage(f"a broken PNG: {error}", format="PNG") from error
+    n_channels, _, _ = shape_of(size)
+    if pixels.ndim == 3 and pixels.shape[2] == n_channels and pixels.dtype == np.uint8:
+        return pixels.transpose(2, 0, 1), size, payload
+    if (
+        pixels.ndim == 2
+        and len(pixels) % n_channels == 0
+        and (pixels.dtype == np.uint16 or (pixels.dtype == np.uint8 and n_channels == 1))
+    ):
+        return pixels.reshape(n_channels, -1, pixels.shape[1]), size, payload
+    raise UnreadableImage(
+        f"a PNG of {pixels.dtype} {pixels.shape} that holds no picture of {size}", format="PNG"
+    )
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    """Return the true size of a picture, which files of whole blocks carry beside the pixels.
+
+    Examples
+    --------
+    >>> size_text((20, 30)), shape_of("30x20x3")
+    ('30x20x1', (3, 20, 30))
+    """
+    return f"{shape[1]}x{shape[0]}x{1 if len(shape) == 2 else shape[2]}"
+
+
+def shape_of(size: str) -> tuple[int, int, int]:
+    """Undo `size_text`: channels, height, width.
+
+    Raises
+    ------
+    UnreadableImage
+    """
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})x([13])", size)
+    width, height, n_channels = map(int, match.groups()) if match else (0, 0, 0)
+    if width == 0 or height == 0:
+        raise UnreadableImage(f"found the size {size!r}, expected WxHx1 or WxHx3")
+    return n_channels, height, width
+
+
+# --- Container ----------------------------------------------------------------------------------
+
+
+def write_parts(parts: Sequence[bytes], header: bytes = b"") -> bytes:
+    """Write parts one behind another.
+
+    Examples
+    --------
+    >>> read_parts(write_parts([b"Y", b""]))
+    ([b'Y', b''], None)
+    """
+    sized = (piece for part in parts for piece in (len(part).to_bytes(4), part))
+    return b"".join((_PARTS, header or _NO_HEADER, *sized))
+
+
+def read_parts(data: bytes) -> tuple[list[bytes], bytes | None]:
+    """Undo `write_parts`: the parts and the payload of the header."""
+    at = len(_PARTS) + len(_NO_HEADER)
+    if not data.startswith(_PARTS) or len(data) < at:
+        raise MalformedJpeg("found no container of parts", offset=0)
+    payload = data[len(_PARTS) : at]
+    parts = []
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4])
+        if at + 4 + size > len(data):
+            raise MalformedJpeg(f"found a part of {size} bytes that goes beyond the end", offset=at)
+        parts.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    if not parts:
+        raise MalformedJpeg("found a container without parts", offset=at)
+    return parts, None if payload == _NO_HEADER else payload
