@@ -22,7 +22,7 @@ def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor, margin: flo
     --------
     >>> features = torch.tensor([[0.0], [1.0], [1.5], [4.0]])
     >>> batch_hard_triplet(features, torch.tensor([0, 0, 1, 1]), margin=0.3)
-    tensor(1.2750)
+    tensor(0.7750)
     """
     distance = torch.cdist(features, features)
     same = labels[:, None] == labels[None, :]
