@@ -27,6 +27,7 @@ from benchmarks.rate_schemes import (
 from benchmarks.rate_steps import ALL, NONE, STEPS
 
 SETS = "sets.json"
+COMPARED = "compared"  # ends the names of their curves
 RGB, LUMA = "psnr", "psnr_luma"
 SIZE, PAYLOAD = "size", "payload"
 ANCHORS = (PILLOW, PILLOW_OPTIMIZE)
@@ -143,13 +144,17 @@ def write(folder: Path) -> list[str]:
     """Write report, tables and curves; return what was found in a few lines."""
     results = read(folder)
     for one in results:
-        plot(
-            dashed={name: one.mean_curve(name) for name in one.kind("plain")},
-            solid={name: one.mean_curve(name) for name in one.kind("encrypted")},
-            anchor=PILLOW,
-            title=f"{one.name}, mean of {one.facts['pictures']} pictures",
-            path=folder / f"{one.name}.svg",
-        )
+        figures = {one.name: (one.kind("plain"), one.kind("encrypted"))}
+        if others := one.kind("compared"):
+            figures[f"{one.name}-{COMPARED}"] = [PILLOW], [LU2022, *others]
+        for name, (dashed, solid) in figures.items():
+            plot(
+                dashed={scheme: one.mean_curve(scheme) for scheme in dashed},
+                solid={scheme: one.mean_curve(scheme) for scheme in solid},
+                anchor=PILLOW,
+                title=f"{one.name}, mean of {one.facts['pictures']} pictures",
+                path=folder / f"{name}.svg",
+            )
     _write_csv(folder / "summary.csv", (row for one in results for row in _summary(one)))
     _write_csv(folder / "differences.csv", (row for one in results for row in _spread(one)))
     (folder / "report.md").write_text(report(results), "utf-8")
@@ -191,7 +196,7 @@ def _summary(one: Results) -> Iterable[dict[str, object]]:
 
 def _spread(one: Results) -> Iterable[dict[str, object]]:
     """Yield the differences of each picture over both anchors."""
-    for scheme in (*one.kind("plain"), *one.kind("encrypted")):
+    for scheme in (*one.kind("plain"), *one.kind("encrypted"), *one.kind("compared")):
         columns = {
             f"{over}_{name}": one.differences(scheme, anchor, quality)
             for over, anchor in zip(("default", "optimize"), ANCHORS, strict=True)
@@ -256,7 +261,7 @@ def _section(one: Results) -> str:
             "here: they are for lossless pictures.\n"
         )
     parts += [f"![Curves]({one.name}.svg)\n", _differences(one), _spread_table(one), _steps(one)]
-    return "\n".join([*parts, _paper(one)])
+    return "\n".join([*parts, _compared(one), _paper(one)])
 
 
 def _differences(one: Results) -> str:
@@ -343,19 +348,45 @@ def _steps(one: Results) -> str:
     return "\n".join(lines)
 
 
+def _compared(one: Results) -> str:
+    others = one.kind("compared")
+    if not others:
+        return ""
+    qualities = (10, 50, 90)
+    lines = [
+        "All schemes whose files are JPEGs, as in Fig. 4 of lu2022, with the tables of Annex K, as",
+        "Pillow has by default: bytes and PSNR over Pillow's at the same setting, then bytes at",
+        "equal PSNR. feng2021 writes 4:4:4 and does not bring substituted blocks back exactly.",
+        "",
+        f"![Curves of all schemes]({one.name}-{COMPARED}.svg)",
+        "",
+        f"| | {' | '.join(f'at {quality}' for quality in qualities)} | at equal PSNR, RGB | luma |",
+        f"|---|{'--:|' * (len(qualities) + 2)}",
+    ]
+    for scheme in (LU2022, *others):
+        cells = ["{:+.1%}, {:+.2f} dB".format(*over_pillow(one, scheme, q)) for q in qualities]
+        cells += [mean_text(one.differences(scheme, PILLOW, quality)) for quality in (RGB, LUMA)]
+        lines.append(f"| {scheme} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def over_pillow(one: Results, scheme: str, quality: int) -> tuple[float, float]:
+    """Return the share of bytes and the decibels over Pillow's default at equal settings."""
+    (size, psnr), (plain_size, plain_psnr) = (
+        (one.mean(of, quality, lambda r: r.size), one.mean(of, quality, lambda r: r.psnr))
+        for of in (scheme, PILLOW)
+    )
+    return size / plain_size - 1, psnr - plain_psnr
+
+
 def _paper(one: Results) -> str:
     if LU2022 not in one.rows:
         return ""
     have = {row.quality for rows in one.rows[LU2022].values() for row in rows}
     over = []
     for quality in sorted(have.intersection((10, 50, 90))):
-        (size, psnr), (plain_size, plain_psnr) = (
-            (one.mean(of, quality, lambda r: r.size), one.mean(of, quality, lambda r: r.psnr))
-            for of in (LU2022, PILLOW)
-        )
-        over.append(
-            f"{size / plain_size - 1:+.1%} bytes and {psnr - plain_psnr:+.2f} dB at {quality}"
-        )
+        size, psnr = over_pillow(one, LU2022, quality)
+        over.append(f"{size:+.1%} bytes and {psnr:+.2f} dB at {quality}")
     return "\n".join(
         [
             "Beside the paper: lu2022 (Fig. 4, 100 pictures of UCID) prints no number; it says",
@@ -388,6 +419,8 @@ def mean(differences: Differences) -> float:
 
 def mean_text(differences: Differences) -> str:
     missing = len(differences) - len(_known(differences))
+    if missing == len(differences):
+        return "none"
     return f"{mean(differences):+.1f}" + (f" ({missing})" if missing else "")
 
 

@@ -2,7 +2,8 @@
 
 Plain files come back through Pillow, that is through libjpeg-turbo, so that no decoder of ours
 judges them; encrypted ones through our `decrypt`, as nobody else has the key. All with chroma
-subsampling 4:2:0. A new scheme whose files are JPEGs is one more entry in `schemes`.
+subsampling 4:2:0, but for feng2021. A scheme of `jpegcrypt.schemes` whose files are JPEGs takes
+part without an entry here, with the Huffman tables of Annex K like Pillow's default.
 """
 
 import hashlib
@@ -18,13 +19,15 @@ import numpy as np
 from PIL import Image
 
 import jpegcrypt
+import jpegcrypt.schemes
 from benchmarks import rate_steps
 from benchmarks.photographs import Pixels
 from jpegcrypt.encoder import EFFORTS
 from jpegcrypt.header import DC_MODES
+from jpegcrypt.schemes import feng2021
 
 PILLOW, PILLOW_OPTIMIZE = "pillow", "pillow optimize"
-LU2022 = "lu2022, as the paper"
+LU2022, FENG2021 = "lu2022, as the paper", "feng2021, a quarter substituted"
 
 QUALITIES = (10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90)  # 10 to 90 as the paper, and the targets'
 DIFFERENCE_QUALITIES = (10, 25, 50, 75, 90)  # of the Bjontegaard differences
@@ -41,14 +44,17 @@ class Scheme:
 
     Parameters
     ----------
-    kind : {"plain", "encrypted", "step"}
-        A step is the scheme taken apart, see `rate_steps`; its files are not for use.
+    kind : {"plain", "encrypted", "compared", "step"}
+        Compared are the schemes of others. A step is the scheme taken apart, see `rate_steps`; its
+        files are not for use.
     round_trip : callable
         From a picture and a quality to the file, and the picture that comes back from it.
     package : str
         Whose code it is.
     qualities : tuple of int
         At which it is measured.
+    module : str
+        In `jpegcrypt.schemes`: a change of another scheme leaves its rows true.
     """
 
     name: str
@@ -56,6 +62,7 @@ class Scheme:
     round_trip: RoundTrip
     package: str = "jpegcrypt"
     qualities: tuple[int, ...] = QUALITIES
+    module: str = "lu2022"
 
     @property
     def installed(self) -> bool:
@@ -68,7 +75,7 @@ class Scheme:
     @property
     def code(self) -> str:
         """Return what identifies the code that a row was measured with, short hexadecimal."""
-        return _code(self.package)
+        return _code(self.package, self.module)
 
 
 @cache
@@ -99,6 +106,13 @@ def schemes() -> dict[str, Scheme]:
             round_trip=partial(encrypted, dc="residual", **flat),
         ),
     ]
+    compare = partial(Scheme, kind="compared", qualities=DIFFERENCE_QUALITIES)
+    found += [
+        compare(name, round_trip=partial(compared, name), module=name)
+        for name in jpegcrypt.schemes.names()
+        if jpegcrypt.schemes.load(name).is_jpeg
+    ]
+    found.append(compare(FENG2021, round_trip=substituted, module="feng2021"))
     found += [
         Scheme(name, "step", partial(rate_steps.round_trip, KEY, steps), "jpegcrypt",
                DIFFERENCE_QUALITIES)
@@ -163,6 +177,23 @@ def encrypted(picture: Pixels, quality: int, **settings: Any) -> tuple[bytes, Pi
     return file, jpegcrypt.decrypt(file, KEY)
 
 
+def compared(name: str, picture: Pixels, quality: int) -> tuple[bytes, Pixels]:
+    """Encrypt with a scheme of `jpegcrypt.schemes.names`."""
+    scheme = jpegcrypt.schemes.load(name, quality=quality, optimize=False)
+    file = scheme.encrypt(picture, KEY, KEY.content_nonce(picture))
+    return file, scheme.decrypt(file, KEY)
+
+
+def substituted(picture: Pixels, quality: int) -> tuple[bytes, Pixels]:
+    """Encrypt with feng2021: 4:4:4, gray as RGB, padded to whole blocks."""
+    height, width = picture.shape[:2]
+    color = np.asarray(Image.fromarray(picture).convert("RGB"))
+    padded = np.pad(color, [(0, -height % 8), (0, -width % 8), (0, 0)], mode="edge")
+    file = feng2021.encrypt(padded, KEY, key_mode="content", quality=quality)
+    shown = Image.fromarray(feng2021.decrypt(file, KEY)[:height, :width])
+    return file, np.asarray(shown.convert("L" if picture.ndim == 2 else "RGB"))
+
+
 # --- which code it was ----------------------------------------------------------------------------
 
 SOURCES = ("cipher", "codec", "native", "schemes")  # beside the modules of the package itself
@@ -170,16 +201,19 @@ SUFFIXES, GENERATED = (".py", ".pyx", ".h", ".c"), "_core.c"
 
 
 @cache
-def _code(package: str) -> str:
+def _code(package: str, module: str) -> str:
     """Hash the version of a package, or our sources; with Pillow's and this benchmark's own."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     read = [Path(__file__).with_name(f"rate_{name}.py") for name in ("rows", "schemes", "steps")]
     if package == "jpegcrypt":
         library = root / "src" / "jpegcrypt"
+        others = {f"{name}.py" for name in jpegcrypt.schemes.names() if name != module}
         for folder in (library, *(library / name for name in SOURCES)):
             read += sorted(
-                p for p in folder.glob("*.*") if p.suffix in SUFFIXES and p.name != GENERATED
+                p
+                for p in folder.glob("*.*")
+                if p.suffix in SUFFIXES and p.name not in {GENERATED, *others}
             )
     else:
         digest.update(f"{package} {version(package)}".encode())

@@ -17,7 +17,14 @@ import jpegcrypt
 from benchmarks import data_sets, rate_distortion, rate_report, rate_rows, rate_steps
 from benchmarks.photographs import mosaic
 from benchmarks.rate_rows import Row, Rows, load, save
-from benchmarks.rate_schemes import DIFFERENCE_QUALITIES, KEY, PILLOW, PILLOW_OPTIMIZE, schemes
+from benchmarks.rate_schemes import (
+    DIFFERENCE_QUALITIES,
+    FENG2021,
+    KEY,
+    PILLOW,
+    PILLOW_OPTIMIZE,
+    schemes,
+)
 from jpegcrypt.cipher.bank import dct_matrix, matrices
 from jpegcrypt.codec.coefficients import decode_scans
 from jpegcrypt.codec.parse import parse
@@ -69,7 +76,7 @@ def test_every_scheme_has_its_rows(finished: Path) -> None:
     }
     for row in rows.values():
         assert 0 < row.payload < row.size
-        assert 0.5 < row.ssim < 1
+        assert (0.5 < row.ssim < 1) or row.scheme == FENG2021  # which loses substituted blocks
 
 
 def test_a_row_says_what_was_written(finished: Path) -> None:
@@ -233,8 +240,9 @@ def test_the_committed_results() -> None:
             wanted = list(schemes()[scheme].qualities)
             assert all([row.quality for row in rows[name]] == wanted for name in pictures)
             assert len({row.code for of in rows.values() for row in of}) == 1  # measured together
+        kinds = {"plain", "encrypted", "step"} | ({"compared"} if one.kind("compared") else set())
         assert one.rows.keys() >= {
-            name for name, s in schemes().items() if s.package == "jpegcrypt"
+            name for name, s in schemes().items() if s.package == "jpegcrypt" and s.kind in kinds
         }
 
 
