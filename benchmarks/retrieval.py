@@ -109,6 +109,7 @@ def runs() -> Iterator[Run]:
 
     yield ours("no-words", config={"words": 0, "chroma_words": 0})
     yield ours("no-histograms", config={"histograms": False})
+    yield ours("no-levels", config={"levels": False})
     yield ours("all-blocks", config={"keep": 1.0})
     yield ours("word-layer", config={"word_layer": 128})
     yield ours("four-encryptions", versions=4)

@@ -28,12 +28,12 @@ from jpegcrypt.codec.coefficients import decode_scans
 from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.parse import Segment, parse
 from jpegcrypt.codec.tables import ZIGZAG
-from jpegcrypt.header import PNG_KEYWORD, SEGMENT_MARKER, is_header
+from jpegcrypt.header import PNG_KEYWORD, SEGMENT_MARKER, Header, is_header
 from jpegcrypt.retrieval.folders import Indices
 
 Array = npt.NDArray[Any]
 
-_FORMAT = "jpegcrypt arrays 1"  # part of every cache key: a change of what is stored changes it
+_FORMAT = "jpegcrypt arrays 2"  # part of every cache key: a change of what is stored changes it
 _RECORD = "record.json"
 _CHUNK = 64  # files handed to a process at a time
 _WORTH_A_PROCESS = 500  # files that take as long as starting one
@@ -80,6 +80,9 @@ class CoefficientArrays:
         0, 1 or 2 for each block.
     steps : uint16 array (n, components, 64)
         Quantization steps, zig-zag order.
+    levels : uint8 array (n, components)
+        The sample value for which DC values stand at zero: the level shifts in the header, which
+        are the means of the components. Plain pictures, too, have their means taken off.
     kept : intp array (n,)
     skipped : list of Skipped
         As for `PixelArrays`.
@@ -88,6 +91,7 @@ class CoefficientArrays:
     coefficients: npt.NDArray[np.int16]
     component: npt.NDArray[np.uint8]
     steps: npt.NDArray[np.uint16]
+    levels: npt.NDArray[np.uint8]
     kept: Indices
     skipped: list[Skipped]
 
@@ -158,6 +162,8 @@ def load_coefficients(
     ...     loaded = load_coefficients([path])
     >>> loaded.coefficients.shape, loaded.component.tolist(), loaded.steps.shape
     ((1, 4, 64), [0, 0, 1, 2], (1, 3, 64))
+    >>> loaded.levels
+    array([[  0, 128, 128]], dtype=uint8)
     """
     found = _load(files, _read_coefficients, cipher_only, cache, workers)
     component = np.repeat(np.arange(len(found.layout), dtype=np.uint8), found.layout)
@@ -165,6 +171,7 @@ def load_coefficients(
         found.rows["coefficients"],
         component,
         found.rows["steps"],
+        found.rows["levels"],
         found.kept,
         found.skipped,
     )
@@ -191,7 +198,7 @@ def _read_pixels(data: bytes, cipher_only: bool) -> _Picture:
             pixels = np.asarray(image.convert("RGB"))
     else:
         jpeg = parse(data)
-        if cipher_only and not _is_cipher(jpeg.segments):
+        if cipher_only and _header(jpeg.segments) is None:
             raise ValueError(_PLAIN)
         pixels = planes_to_image(jpeg, decode_planes(jpeg)[0])
         if pixels.ndim == 2:
@@ -203,20 +210,39 @@ def _read_pixels(data: bytes, cipher_only: bool) -> _Picture:
 
 def _read_coefficients(data: bytes, cipher_only: bool) -> _Picture:
     jpeg = parse(data)
-    if cipher_only and not _is_cipher(jpeg.segments):
+    header = _header(jpeg.segments)
+    if cipher_only and header is None:
         raise ValueError(_PLAIN)
     components = [blocks.reshape(-1, 64) for blocks in decode_scans(jpeg)]
     coefficients = np.concatenate(components)[:, ZIGZAG]
     steps = np.stack(jpeg.tables)[:, ZIGZAG]
     layout = tuple(len(blocks) for blocks in components)
-    return _Picture({"coefficients": coefficients, "steps": steps}, layout)
+    if header is None:
+        levels = _take_off_means(coefficients, steps[:, 0], layout)
+    else:
+        levels = np.frombuffer(header.levels, np.uint8)[: len(layout)]
+    return _Picture({"coefficients": coefficients, "steps": steps, "levels": levels}, layout)
+
+
+def _take_off_means(coefficients: Array, dc_steps: Array, layout: Sequence[int]) -> Array:
+    """Take the mean of each component off the DC values, as encryption does; return the means."""
+    levels = np.empty(len(layout), np.uint8)
+    parts = np.split(coefficients[:, 0], np.cumsum(layout)[:-1])
+    for index, (dc, step) in enumerate(zip(parts, dc_steps.tolist(), strict=True)):
+        levels[index] = min(max(round(128 + dc.mean() * step / 8), 0), 255)
+        dc -= round((int(levels[index]) - 128) * 8 / step)
+    return levels
 
 
 _PLAIN = "a picture without a jpegcrypt header, expected an encrypted one"
 
 
-def _is_cipher(segments: Sequence[Segment]) -> bool:
-    return any(s.marker == SEGMENT_MARKER and is_header(s.payload) for s in segments)
+def _header(segments: Sequence[Segment]) -> Header | None:
+    """Return the header, None if there is none; other formats' segments do not count."""
+    for segment in segments:
+        if segment.marker == SEGMENT_MARKER and is_header(segment.payload):
+            return Header.unpack(segment.payload, offset=segment.offset)
+    return None
 
 
 # --- many files -----------------------------------------------------------------------------------

@@ -20,11 +20,14 @@ class Blocks(NamedTuple):
         0, 1 or 2 for each block, never falling.
     steps : float32 tensor (n, components, 64)
         Quantization steps, zig-zag order.
+    levels : float32 tensor (n, components)
+        The sample values, 0 to 255, for which DC values stand at zero.
     """
 
     coefficients: torch.Tensor
     component: torch.Tensor
     steps: torch.Tensor
+    levels: torch.Tensor
 
 
 Arrays = PixelArrays | CoefficientArrays
@@ -39,4 +42,5 @@ def take(arrays: Arrays, indices: Indices, device: torch.device | str = "cpu") -
         torch.from_numpy(arrays.coefficients[indices]).to(device),
         torch.from_numpy(arrays.component.astype(np.int64)).to(device),
         torch.from_numpy(arrays.steps[indices].astype(np.float32)).to(device),
+        torch.from_numpy(arrays.levels[indices].astype(np.float32)).to(device),
     )

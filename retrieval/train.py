@@ -118,6 +118,7 @@ def _rows(arrays: Arrays, rows: Indices) -> Arrays:
         arrays,
         coefficients=arrays.coefficients[rows],
         steps=arrays.steps[rows],
+        levels=arrays.levels[rows],
         kept=arrays.kept[rows],
     )
 

@@ -12,6 +12,8 @@ from jpegcrypt import Key
 
 pytest.importorskip("joblib", reason="joblib is not installed; the retrieval extra brings it")
 
+from jpegcrypt.api import find_header
+from jpegcrypt.codec.parse import parse
 from jpegcrypt.codec.tables import ZIGZAG
 from jpegcrypt.retrieval import arrays
 from jpegcrypt.retrieval.arrays import load_coefficients, load_pixels
@@ -68,6 +70,29 @@ def test_coefficients_are_those_of_the_decoder(folder: Path) -> None:
         cb = loaded.coefficients[i, loaded.component == 1]
         np.testing.assert_array_equal(cb, read.Cb.reshape(-1, 64)[:, ZIGZAG])
         np.testing.assert_array_equal(loaded.steps[i], read.qt.reshape(3, 64)[:, ZIGZAG])
+
+
+def test_levels_are_those_of_the_header(folder: Path) -> None:
+    loaded = load_coefficients(listed(folder))
+    for i, path in enumerate(listed(folder)[:2]):
+        assert loaded.levels[i].tobytes() == find_header(parse(path.read_bytes()))[0].levels
+
+
+def test_plain_pictures_have_their_means_taken_off(tmp_path: Path) -> None:
+    """As encryption does, but for means of quantized values, which may be one off."""
+    pictures = [picture(48, 32), picture(32, 48, 2) // 4, picture(16, 16)[:, :, 0] // 2]
+    for pixels in pictures:
+        files = [tmp_path / "cipher.jpg", tmp_path / "plain.jpg"]
+        files[0].write_bytes(jpegcrypt.encrypt(pixels, KEY, quality=75))
+        files[1].write_bytes(jpegcrypt.encode(pixels, quality=75))
+        loaded = load_coefficients(files, cipher_only=False)
+        cipher, plain = loaded.coefficients[:, :, 0]
+        np.testing.assert_allclose(*loaded.levels.astype(int), atol=1)
+        for index in range(loaded.levels.shape[1]):
+            place = loaded.component == index
+            sizes = np.sort(abs(cipher[place])), np.sort(abs(plain[place]))
+            np.testing.assert_allclose(*sizes, atol=1)
+            assert abs(plain[place].mean()) <= 0.5 + 0.5 * 8 / loaded.steps[1, index, 0]
 
 
 @pytest.mark.parametrize("load", [load_pixels, load_coefficients])

@@ -11,7 +11,7 @@ from jpegcrypt.codec.tables import ZIGZAG
 from jpegcrypt.retrieval.batches import Blocks
 from jpegcrypt.retrieval.head import Head
 from jpegcrypt.retrieval.models import create, describe
-from jpegcrypt.retrieval.models.block_set import count, magnitudes
+from jpegcrypt.retrieval.models.block_set import count, count_levels, magnitudes
 from jpegcrypt.retrieval.models.gmlp import Block, Config, SpatialGatingUnit
 from jpegcrypt.retrieval.patches import to_patches
 
@@ -52,7 +52,8 @@ def blocks(n: int, component=(0,) * 24 + (1,) * 6 + (2,) * 6) -> Blocks:
     spread = 40 / (1 + torch.arange(64)) * (1 + torch.rand(n, 1, 64))
     coefficients = (torch.randn(n, len(component), 64) * spread).round().to(torch.int16)
     steps = torch.arange(8, 72).float().expand(n, 3, 64)
-    return Blocks(coefficients, torch.tensor(component), steps)
+    levels = 128 + 30 * torch.randn(n, 3)
+    return Blocks(coefficients, torch.tensor(component), steps, levels)
 
 
 def batch_for(model, n: int):
@@ -61,7 +62,9 @@ def batch_for(model, n: int):
 
 def part(batch, index):
     if isinstance(batch, Blocks):
-        return Blocks(batch.coefficients[index], batch.component, batch.steps[index])
+        rows = (batch.coefficients, batch.steps, batch.levels)
+        coefficients, steps, levels = (row[index] for row in rows)
+        return Blocks(coefficients, batch.component, steps, levels)
     return batch[index]
 
 
@@ -193,7 +196,7 @@ def scramble(batch: Blocks) -> Blocks:
         for component in range(3):
             places = torch.where(batch.component == component)[0]
             out[i, places] = out[i, places[torch.randperm(len(places))]]
-    return Blocks(out.to(torch.int16), batch.component, batch.steps)
+    return batch._replace(coefficients=out.to(torch.int16))
 
 
 def test_block_set_sees_nothing_that_the_key_decides() -> None:
@@ -220,6 +223,34 @@ def test_histograms_count_blocks() -> None:
     for start, end in pairwise(ends):
         torch.testing.assert_close(squares[:, start:end].sum(1), torch.ones(2))
     assert squares.shape[1] == ends[-1]
+
+
+def test_a_block_counts_above_and_below_the_mean() -> None:
+    size = magnitudes(blocks(2).coefficients, torch.ones(2, 64))
+    squares = count_levels(size, torch.tensor([128.0, 60.0]), width=8).square()
+    torch.testing.assert_close(squares[:, :32].sum(1), torch.ones(2))
+    torch.testing.assert_close(squares[:, 32:].sum(1), torch.ones(2))
+    mirrored = squares[0, :32].flip(0)
+    assert (squares[0, :32] - mirrored).abs().max() < 0.05  # but for values on an edge
+    middle = (squares[:, :32] * torch.arange(32)).sum(1)
+    torch.testing.assert_close(middle, torch.tensor([15.5, 15.5 - 68 / 8]), atol=0.5, rtol=0)
+
+
+def test_means_are_seen_and_can_be_left_out() -> None:
+    batch = blocks(4)
+    other = batch._replace(levels=batch.levels + 20)
+    for levels in (True, False):
+        model = create("block_set", classes=7, **TINY["block_set"], levels=levels).eval()
+        with torch.no_grad():
+            moved = (model(batch)[0] - model(other)[0]).abs().max()
+        assert moved > 1e-3 if levels else moved == 0
+
+
+def test_gray_pictures_have_one_mean() -> None:
+    model = create("block_set", classes=7, **TINY["block_set"], components=1).eval()
+    batch = blocks(3, component=(0,) * 24)
+    batch = batch._replace(steps=batch.steps[:, :1], levels=batch.levels[:, :1])
+    assert model(batch)[1].shape == (3, 7)
 
 
 def test_a_part_of_the_blocks_is_enough_to_learn_from() -> None:
