@@ -1,10 +1,11 @@
-"""What leaks, and which attacks work: every bank, key mode and DC mode, in one run.
+"""What leaks, and which attacks work: every bank, key mode and DC mode, and all other schemes.
 
 Tables are about the pictures of --data (a folder of Corel-1K: 10 of each class), or else about
 parts of the photographs of scikit-image. Attacks that show pictures work on those photographs, at
 192x128 as in the paper; attacks that need many files take the middle of the data. Everything is
 seeded. What is done is kept in build/leakage, so that a run that was stopped goes on; --fresh
-begins anew.
+begins anew. The tables of all schemes, which `leakage_schemes` makes, take a minute; --schemes
+makes no others.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from rich.progress import Progress
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import leakage_schemes
 from benchmarks.photographs import FULL_FRAME, Pixels, photograph
 from jpegcrypt.audit import exact, leakage, report
 from jpegcrypt.audit.attacks import (
@@ -245,18 +247,13 @@ def units(
     return work
 
 
-def run(folder: Path | None, name: str, *, quick: bool, fresh: bool) -> dict[str, Any]:
-    """Do all units that are not yet done, and put their results together."""
-    if fresh and CACHE.exists():
-        shutil.rmtree(CACHE)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    count = QUICK_PICTURES if quick else PICTURES
-    pictures = load(folder, count)
-    many = pictures if quick or folder is None else load(folder, max(CROWD))
+def done(
+    work: dict[str, Callable[[], Any]], pictures: Sequence[Pixels], *, quick: bool
+) -> dict[str, Any]:
+    """Do all units that are not yet done, and return what each found."""
     digest = hashlib.sha256(repr([quick, version("jpegcrypt")]).encode())
     for picture in pictures:
         digest.update(picture.tobytes())
-    work = units(pictures, many, quick=quick)
     found: dict[str, Any] = {}
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("leakage", total=len(work))
@@ -269,6 +266,16 @@ def run(folder: Path | None, name: str, *, quick: bool, fresh: bool) -> dict[str
                 partly.rename(kept)
             found[unit] = json.loads(kept.read_text("utf-8"))
             progress.advance(task)
+    return found
+
+
+def run(
+    folder: Path | None, pictures: Sequence[Pixels], name: str, *, quick: bool
+) -> dict[str, Any]:
+    """Measure and attack every configuration of lu2022."""
+    many = pictures if quick or folder is None else load(folder, max(CROWD))
+    work = units(pictures, many, quick=quick)
+    found = done(work, pictures, quick=quick)
     configurations = [found[unit] for unit in work if "-" in unit]
     return {
         "data": f"{name} ({len(pictures)} pictures)",
@@ -280,24 +287,46 @@ def run(folder: Path | None, name: str, *, quick: bool, fresh: bool) -> dict[str
     }
 
 
+def run_schemes(pictures: Sequence[Pixels], name: str, *, quick: bool) -> dict[str, Any]:
+    """Make the tables of all schemes."""
+    qualities = QUALITIES[:1] if quick else QUALITIES
+    work: dict[str, Callable[[], Any]] = {
+        "histograms": lambda: leakage_schemes.histograms(pictures, qualities),
+        "psnr_of_feng2021": lambda: leakage_schemes.psnr_of_feng2021(pictures),
+    }
+    found = done(work, pictures, quick=quick)
+    return {"data": f"{name} ({len(pictures)} pictures)"} | found
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a folder of pictures, such as Corel-1K")
     parser.add_argument("--name", help="what the result calls the data (the name of the folder)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="for the results (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="a look in under a minute")
+    parser.add_argument("--schemes", action="store_true", help="the tables of all schemes alone")
     parser.add_argument("--fresh", action="store_true", help="do not go on with a stopped run")
     options = parser.parse_args(arguments)
     if options.data is not None and not options.data.is_dir():
         parser.error(f"{options.data} is not a folder")
     name = options.name or ("scikit-image" if options.data is None else options.data.resolve().name)
-    found = run(options.data, name, quick=options.quick, fresh=options.fresh)
+    if options.fresh and CACHE.exists():
+        shutil.rmtree(CACHE)
+    CACHE.mkdir(parents=True, exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found, separators=(",", ":")).replace('{"settings"', '\n{"settings"')
-    (options.out / "leakage.json").write_text(text + "\n", "utf-8")
-    for page in PAGES:
-        if (CACHE / f"{page}.html").exists():
-            shutil.copy(CACHE / f"{page}.html", options.out / f"{page}.html")
+    pictures = load(options.data, QUICK_PICTURES if options.quick else PICTURES)
+    side_by_side = run_schemes(pictures, name, quick=options.quick)
+    text = json.dumps(side_by_side, separators=(",", ":")).replace('{"scheme"', '\n{"scheme"')
+    (options.out / "schemes.json").write_text(text + "\n", "utf-8")
+    for line in leakage_schemes.lines(side_by_side["histograms"]):
+        Console().print(line, soft_wrap=True, highlight=False)
+    if not options.schemes:
+        found = run(options.data, pictures, name, quick=options.quick)
+        text = json.dumps(found, separators=(",", ":")).replace('{"settings"', '\n{"settings"')
+        (options.out / "leakage.json").write_text(text + "\n", "utf-8")
+        for page in PAGES:
+            if (CACHE / f"{page}.html").exists():
+                shutil.copy(CACHE / f"{page}.html", options.out / f"{page}.html")
     Console().print(f"stored in {options.out}", soft_wrap=True)
     return 0
 

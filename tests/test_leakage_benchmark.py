@@ -8,8 +8,9 @@ from PIL import Image
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed; the dev extra has it")
 
-from benchmarks import leakage, leakage_figures
+from benchmarks import leakage, leakage_figures, leakage_schemes
 from checks import tiles
+from jpegcrypt.schemes import load, names
 
 ROOT = Path(__file__).parents[1]
 RESULT = leakage.RESULTS / "leakage.json"
@@ -32,13 +33,20 @@ def test_a_small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(tmp_path) not in text
     assert [c["settings"]["key_mode"] for c in found["configurations"]] == ["nonce", "fixed"]
     assert (tmp_path / "out/authors16-fixed-permuted.html").exists()
+    beside = (tmp_path / "out/schemes.json").read_text()
+    assert leakage_figures.schemes_text(json.loads(beside)).count("| as expected |") == 9
 
     def again(*_: object) -> None:
         raise AssertionError("done already")
 
     monkeypatch.setattr(leakage, "one_configuration", again)
+    monkeypatch.setattr(leakage_schemes, "histograms", again)
     assert leakage.main(arguments) == 0
     assert (tmp_path / "out/leakage.json").read_text() == text
+    (tmp_path / "out/leakage.json").unlink()
+    assert leakage.main([*arguments, "--schemes"]) == 0
+    assert not (tmp_path / "out/leakage.json").exists()
+    assert (tmp_path / "out/schemes.json").read_text() == beside
 
     shown = leakage_figures.policy_text(found | {"one_known_picture": []})
     assert "known plaintext opens the other pictures" in shown
@@ -87,3 +95,45 @@ def test_what_was_measured() -> None:
     assert found["key_space"]["bits"]["equation (10) of the paper"] == pytest.approx(
         41184.8, abs=0.05
     )
+
+
+# --- all schemes ----------------------------------------------------------------------------------
+
+
+def test_the_zeros_of_table_one_are_those_of_the_constructions() -> None:
+    rows = leakage_schemes.histograms(tiles(3), leakage.QUALITIES)
+    named = {name for name in names() if load(name).is_jpeg}
+    assert {row["scheme"] for row in rows} >= named | {"cheng2016_ac", "lu2022, authors16"}
+    assert leakage_schemes.EXPECTED.keys() >= named
+    for row in rows:
+        assert row["as_expected"], row
+        for histogram, sign in zip(row["raw"], row["found"], strict=True):
+            distance = row["raw"][histogram]
+            assert (sign == "0") == (distance == 0)
+            assert (sign == "∞") == (distance is None)
+
+
+def test_a_zero_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(leakage_schemes.EXPECTED, "zhang2014", ("0", "0", "0", "x"))
+    monkeypatch.delitem(leakage_schemes.EXPECTED, "liang2019")
+    rows = {row["scheme"]: row for row in leakage_schemes.histograms(tiles(3), (75,))}
+    text = "\n".join(leakage_schemes.lines([*rows.values()]))
+    assert rows["zhang2014"]["as_expected"] is False
+    assert "| 0, 0, 0, x | 0, x, 0, x | **not as expected** |" in text
+    assert rows["liang2019"]["as_expected"] is None
+    assert "| not said | x, x, x, 0 |  |" in text
+
+
+def test_psnr_of_feng2021_falls_with_the_substituted_blocks() -> None:
+    rows = leakage_schemes.psnr_of_feng2021([*tiles(2), tiles(1, 192, 128)[0]])
+    for block in (16, 8):
+        found = [row["psnr"] for row in rows if row["P"] == block]
+        assert found == sorted(found, reverse=True)
+        assert 5 < found[-1] < found[0] < 15
+
+
+def test_the_committed_tables_of_all_schemes() -> None:
+    found = json.loads((leakage.RESULTS / "schemes.json").read_text())
+    assert all(row["as_expected"] for row in found["histograms"])
+    assert {row["quality"] for row in found["histograms"]} == {*leakage.QUALITIES}
+    assert "/" not in found["data"]

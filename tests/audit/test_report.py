@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from checks import tiles
-from jpegcrypt.audit import data, keyspace, report
+from jpegcrypt.audit import attacks, data, keyspace, report
 from jpegcrypt.audit.attacks import key_schedule
-from jpegcrypt.audit.target import Lu2022
+from jpegcrypt.audit.target import Lu2022, jpeg_schemes, make
 from jpegcrypt.cli import reports as command
 from transcripts import jpegcrypt
 
@@ -140,3 +140,26 @@ def test_a_missing_extra_is_told(pictures, monkeypatch):
     assert said.exit_code == 1
     assert "packages that are not installed: matplotlip" in said.stderr
     assert "pip install 'jpegcrypt[audit]'" in said.stderr
+
+
+@pytest.mark.parametrize("scheme", [name for name in jpeg_schemes() if name != "lu2022"])
+def test_every_scheme_whose_files_are_jpegs(scheme: str) -> None:
+    target = make(scheme, quality=90)
+    found = report.audit(target, tiles(2, 64, 96), data="tiles")
+    assert found.target.settings == {"scheme": scheme, "quality": 90}
+    verdicts = {outcome.attack: outcome.verdict for outcome in found.outcomes}
+    assert verdicts.keys() == {"reidentification", *attacks.ANY}
+    assert verdicts["reidentification"] == "works"
+
+
+def test_the_command_audits_schemes_of_others(pictures):
+    said = jpegcrypt("audit --data photos --scheme zhang2014 --quality 90")
+    assert said.exit_code == 0
+    assert said.stdout.split() == [f"audit/zhang2014-90.{one}" for one in ("md", "json", "html")]
+    for options, error in {
+        "--scheme liu2017": "unknown scheme 'liu2017', expected one of lu2022, ",  # writes a PNG
+        "--scheme zhang2014 --dc residual": "are of lu2022, not of zhang2014",
+    }.items():
+        refused = jpegcrypt(f"audit --data photos {options}")
+        assert refused.exit_code == 2
+        assert error in refused.stderr

@@ -17,7 +17,6 @@ from PIL import Image
 
 import jpegcrypt as library
 from jpegcrypt import Key
-from jpegcrypt.audit.target import SCHEMES
 from jpegcrypt.cipher.bank import BANKS
 from jpegcrypt.cli import main
 from jpegcrypt.codec.parse import MAX_PIXELS
@@ -138,7 +137,6 @@ def test_choices_are_those_of_the_library():
         "banks": tuple(BANKS),
         "dc_modes": tuple(DC_MODES),
         "key_modes": tuple(KEY_MODES),
-        "scheme": tuple(SCHEMES),
         "metadata": ("seal", "strip"),
         "split": (*SPLITS, "all"),
         "extension": ("png", "jpg", "tif", "webp", "bmp", "ppm"),

@@ -5,9 +5,9 @@ audit needs no more; attacks that use the structure of a scheme name the class t
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.errors import FixedKeyWarning
 from jpegcrypt.key import Key
-from jpegcrypt.schemes import load, lu2022
+from jpegcrypt.schemes import load, lu2022, names
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -208,4 +208,30 @@ class Compared:
         return read_coefficients(data)
 
 
-SCHEMES: dict[str, Callable[..., Target]] = {"lu2022": Lu2022}  # name -> target with its settings
+def jpeg_schemes() -> tuple[str, ...]:
+    """Return the ids of all schemes that can be audited, as their files are JPEGs.
+
+    Examples
+    --------
+    >>> {"lu2022", "zhang2014"} <= {*jpeg_schemes()}
+    True
+    """
+    return ("lu2022", *(name for name in names() if load(name).is_jpeg))
+
+
+def make(scheme: str, **settings: Any) -> Target:
+    """Return the target of a scheme with its settings.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scheme, or its files are no JPEGs.
+
+    Examples
+    --------
+    >>> make("zhang2014", quality=90).name, make("lu2022").name
+    ('zhang2014, quality 90', 'lu2022, givens128, nonce keys, DC permuted, quality 75')
+    """
+    if scheme not in jpeg_schemes():
+        raise ValueError(f"unknown scheme {scheme!r}, expected one of {', '.join(jpeg_schemes())}")
+    return Lu2022(**settings) if scheme == "lu2022" else Compared(scheme, **settings)

@@ -271,6 +271,12 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
         click.echo(f"{name:16} {value}")
 
 
+def given(parameter: str) -> bool:
+    """Tell if an option was on the command line of the command that runs."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
 @main.command()
 @click.argument("files", nargs=-1)
 @click.option("--data", metavar="DIR", help="A folder of pictures; of its classes the same number.")
@@ -281,7 +287,13 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
     show_default=True,
     help="Pictures to take from it.",
 )
-@click.option("--scheme", type=click.Choice(["lu2022"]), default="lu2022", show_default=True)
+@click.option(
+    "--scheme",
+    metavar="ID",
+    default="lu2022",
+    show_default=True,
+    help="Any whose files are JPEGs, such as zhang2014.",
+)
 @click.option(
     "--bank",
     "banks",
@@ -289,7 +301,7 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
     multiple=True,
     default=["givens128"],
     show_default=True,
-    help="Give it several times for several reports.",
+    help="Of lu2022; give it several times for several reports.",
 )
 @click.option(
     "--key-mode",
@@ -334,12 +346,16 @@ def audit(
         raise click.UsageError("name pictures, or a folder with --data")
     from jpegcrypt.cli.reports import audit_pictures
 
-    settings = [
-        {"bank": bank, "key_mode": key_mode, "dc": dc, "quality": quality}
-        for bank in dict.fromkeys(banks)
-        for key_mode in dict.fromkeys(key_modes)
-        for dc in dict.fromkeys(dc_modes)
-    ]
+    settings: list[dict[str, Any]] = [{"quality": quality}]
+    if scheme == "lu2022":
+        settings = [
+            {"bank": bank, "key_mode": key_mode, "dc": dc, "quality": quality}
+            for bank in dict.fromkeys(banks)
+            for key_mode in dict.fromkeys(key_modes)
+            for dc in dict.fromkeys(dc_modes)
+        ]
+    elif any(map(given, ("banks", "key_modes", "dc_modes"))):
+        raise click.UsageError(f"--bank, --key-mode and --dc are of lu2022, not of {scheme}")
     audit_pictures(files, data, limit, scheme, settings, out, overwrite=overwrite)
 
 

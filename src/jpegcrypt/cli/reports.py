@@ -31,8 +31,12 @@ def audit_pictures(
     _check_packages()
     from jpegcrypt.audit import report
     from jpegcrypt.audit.data import choose
-    from jpegcrypt.audit.target import SCHEMES
+    from jpegcrypt.audit.target import make
 
+    try:
+        targets = [make(scheme, **one) for one in settings]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--scheme") from None
     paths = list(files) if folder is None else map(str, choose(Path(folder), [*FORMATS], limit))
     pictures = []
     for path in paths:
@@ -41,7 +45,6 @@ def audit_pictures(
     name = f"{len(pictures)} files" if folder is None else os.path.basename(os.path.abspath(folder))
     if len(pictures) < 2:
         raise Stop(f"{folder or 'one picture'}: {len(pictures)} found, expected at least 2")
-    targets = [SCHEMES[scheme](**one) for one in settings]
     stems = ["-".join(str(value) for value in target.settings.values()) for target in targets]
     written = {
         stem: [os.path.join(out, stem + suffix) for suffix in (".md", ".json", ".html")]
