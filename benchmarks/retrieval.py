@@ -218,13 +218,18 @@ def measure(
             "training": round(training["seconds"], 1),
             "this_call": round(time.monotonic() - began, 1),
         },
-        "environment": {
-            "processor": cpu_model(),
-            "processors": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            "versions": {name: version(name) for name in ("torch", "numpy", "jpegcrypt")},
-        },
+        "environment": environment(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Return what a time hangs on."""
+    return {
+        "processor": cpu_model(),
+        "processors": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "versions": {name: version(name) for name in ("torch", "numpy", "jpegcrypt")},
     }
 
 

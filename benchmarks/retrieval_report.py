@@ -11,6 +11,11 @@ from statistics import mean, stdev
 from typing import Any
 
 PAPERS = Path(__file__).parent / "results" / "retrieval"
+RATIOS = (
+    ("block_set-nonce", "block_set-plain", "the price of encryption: ours, cipher over plain"),
+    ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
+    ("block_set-nonce", "gmlp-fixed", "ours with nonce keys over lu2022's model with fixed"),
+)
 RULES = ("full", "top100_found", "top100_R", "recall@10", "recall@30", "precision@10", "ndcg")
 
 Result = dict[str, Any]
@@ -18,21 +23,32 @@ Result = dict[str, Any]
 
 def report(folder: Path) -> str:
     """Return the report on all result files in a folder, as Markdown."""
+    parts = ["# Retrieval on encrypted pictures\n", __doc__.partition("\n")[0] + "\n"]
+    parts += [_data_set(name, results) for name, results in read(folder).items()]
+    parts.append(_papers())
+    return "\n".join(parts)
+
+
+def read(folder: Path) -> dict[str, list[Result]]:
+    """Return the results of each data set in a folder."""
     found: dict[str, list[Result]] = defaultdict(list)
     for path in sorted(folder.glob("*.json")):
         if not path.name.startswith("paper-"):
             result = json.loads(path.read_text("utf-8"))
             found[result["data"]["name"]].append(result)
-    parts = ["# Retrieval on encrypted pictures\n", __doc__.partition("\n")[0] + "\n"]
-    parts += [_data_set(name, results) for name, results in found.items()]
-    parts.append(_papers())
-    return "\n".join(parts)
+    return found
 
 
-def _data_set(name: str, results: list[Result]) -> str:
+def by_run(results: list[Result]) -> dict[str, list[Result]]:
+    """Return the results of each run, one for each seed."""
     runs: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         runs[result["run"]["name"]].append(result)
+    return runs
+
+
+def _data_set(name: str, results: list[Result]) -> str:
+    runs = by_run(results)
     data = results[0]["data"]
     lines = [
         f"## {name}\n",
@@ -46,7 +62,7 @@ def _data_set(name: str, results: list[Result]) -> str:
     for run, same in runs.items():
         first = same[0]
         by_split.setdefault(first["run"]["split"], first)
-        cells = [f"{_mean(same, rule):.4f}" for rule in RULES]
+        cells = [f"{average(same, rule):.4f}" for rule in RULES]
         if len(same) > 1:
             cells[0] += f" ± {stdev(_full(one) for one in same):.4f}"
         minutes = mean(one["seconds"]["training"] for one in same) / 60
@@ -58,13 +74,9 @@ def _data_set(name: str, results: list[Result]) -> str:
         cells = [f"{first['scores'][rule]['chance']:.4f}" for rule in RULES]
         lines.append(f"| chance | {split} | | | | {' | '.join(cells)} | |")
     lines.append("")
-    for ours, other, what in (
-        ("block_set-nonce", "block_set-plain", "the price of encryption: ours, cipher over plain"),
-        ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
-        ("block_set-nonce", "gmlp-fixed", "ours with nonce keys over lu2022's model with fixed"),
-    ):
+    for ours, other, what in RATIOS:
         if ours in runs and other in runs:
-            ratio = _mean(runs[ours], "full") / _mean(runs[other], "full")
+            ratio = average(runs[ours], "full") / average(runs[other], "full")
             lines.append(f"* {what}: {ratio:.3f} of mAP, rule `full`")
     machines = sorted({one["environment"]["processor"] for one in results})
     threads = sorted({str(one["environment"]["threads"]) for one in results})
@@ -76,8 +88,16 @@ def _full(result: Result) -> float:
     return float(result["scores"]["full"]["mean"])
 
 
-def _mean(results: list[Result], rule: str) -> float:
+def average(results: list[Result], rule: str) -> float:
+    """Return the mean of a measure over seeds."""
     return mean(float(one["scores"][rule]["mean"]) for one in results)
+
+
+def fastest(found: dict[str, Any]) -> tuple[float, float]:
+    """Return of `benchmarks/retrieval_speed.py` pictures a second, and processor ms for each."""
+    pictures, rounds = found["pictures"], found["rounds"]
+    rate = pictures / min(one["seconds"] for one in rounds)
+    return rate, 1000 * min(one["processor_seconds"] for one in rounds) / pictures
 
 
 def _papers() -> str:

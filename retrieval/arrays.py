@@ -36,7 +36,7 @@ Array = npt.NDArray[Any]
 _FORMAT = "jpegcrypt arrays 2"  # part of every cache key: a change of what is stored changes it
 _RECORD = "record.json"
 _CHUNK = 64  # files handed to a process at a time
-_WORTH_A_PROCESS = 500  # files that take as long as starting one
+_WORTH_A_PROCESS = 5000  # small files that take as long as starting one and sending what it read
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

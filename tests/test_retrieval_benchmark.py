@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks import retrieval, retrieval_report
+from benchmarks import retrieval, retrieval_figures, retrieval_report, retrieval_speed
 from jpegcrypt.retrieval import models
 
 
@@ -45,6 +45,22 @@ def test_a_run_leaves_its_file_and_is_not_run_again(tmp_path, monkeypatch, capsy
     assert f"| block_set-nonce | stratified | 1 | 3 | {result['parameters']:,} |" in report
     with pytest.raises(SystemExit, match="of other settings"):
         retrieval.main([*arguments, "--set", "epochs=4"])
+
+
+def test_the_page_is_current() -> None:
+    text = retrieval_figures.DOCUMENT.read_text("utf-8")
+    assert retrieval_figures.with_figures(text) == text, f"run: {retrieval_figures.COMMAND}"
+
+
+def test_speed_of_embedding(tmp_path, capsys) -> None:
+    retrieval_speed.main(["--results", str(tmp_path), "--work", str(tmp_path)])
+    found = json.loads((tmp_path / "scikit-image-parts-block_set.json").read_text())
+    assert found["pictures"] == 100
+    assert all(one["seconds"] > 0 for one in found["rounds"])
+    rate, cost = retrieval_report.fastest(found)
+    assert rate > 1
+    assert 0 < cost < 1000
+    assert f"{rate:.0f} pictures of " in capsys.readouterr().out
 
 
 def test_the_report_keeps_data_sets_apart(tmp_path) -> None:

@@ -46,8 +46,7 @@ LOW, HIGH = np.triu_indices(8)  # pairs of frequencies, 36 of them
 OFF_DIAGONAL = LOW != HIGH  # 28 are two different ones
 FREQUENCY = np.concatenate([LOW + HIGH, (LOW + HIGH)[OFF_DIAGONAL]])  # u + v of the 64 magnitudes
 UNIT = 8.0  # a DC of 8 is a mean one level off gray
-SIZES = (4.0, 12.0, 24.0, 48.0, 96.0, 192.0, 384.0)  # between the bins of a magnitude
-BINS = len(SIZES) + 1
+BINS = 8  # of a magnitude: 0 to 3, to 15, to 37, 83, 173, 354, 716, above
 DIAGONALS = (9, 5, 5)  # Y, Cb, Cr: histograms of frequencies u + v below this, others are near 0
 LEVEL_BINS = (8.0, 4.0, 4.0)  # Y, Cb, Cr: width of 32 bins of a block's level around 128
 GRAYS = (32.0, 224.0, 16)  # lowest, highest and number of the soft bins of a picture's mean
@@ -144,9 +143,9 @@ def count(size: torch.Tensor, diagonals: int) -> torch.Tensor:
     """
     n = len(size)
     used = np.flatnonzero(diagonals > FREQUENCY)
-    level = torch.bucketize(size[..., used], torch.tensor(SIZES, device=size.device))
+    bins = (torch.log2(size[..., used] / UNIT + 1) + 0.5).long().clamp(max=BINS - 1)
     place = torch.arange(len(used), device=size.device) * BINS
-    each = histogram((level + place).reshape(n, -1), BINS * len(used)) * len(used)
+    each = histogram((bins + place).reshape(n, -1), BINS * len(used)) * len(used)
 
     dc, power = size[..., 0] / UNIT, size.square()
     ac = power[..., 1:].sum(-1)
@@ -250,7 +249,9 @@ class ComponentSummary(nn.Module):
         n, blocks, _ = coefficients.shape
         size = magnitudes(coefficients, steps)
         z = torch.log1p(size / UNIT)
-        parts = [z.mean(1), z.std(1, correction=0)]
+        mean_z = z.mean(1)
+        variance = (z.square().mean(1) - mean_z.square()).clamp(min=0)  # quicker than std
+        parts = [mean_z, variance.sqrt()]
         if self.diagonals:
             parts.append(count(size, self.diagonals))
         if self.width:

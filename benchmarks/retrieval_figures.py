@@ -1,0 +1,106 @@
+"""Put the measured figures into docs/retrieval.md, from the results of `benchmarks/retrieval.py`.
+
+They come from ``results/retrieval/`` and, for the time that embedding takes, from ``speed/`` in
+there. --check only compares.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.retrieval_report import RATIOS, Result, average, by_run, fastest, read
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "retrieval.md"
+RESULTS = Path(__file__).parent / "results" / "retrieval"
+COMMAND = "python benchmarks/retrieval_figures.py"
+MEASURES = {"full": "mAP", "precision@10": "precision@10", "recall@30": "recall@30"}
+LEAST = {"block_set-plain": 0.9, "gmlp-nonce": 1.5, "gmlp-fixed": 1.0}  # of mAP over these
+PICTURES_A_SECOND = 300  # to embed, on two processors
+
+_BLOCK = re.compile(rf"(<!-- begin: {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.S)
+
+
+def lines(results: Path) -> Iterator[str]:
+    """Yield the figures of a folder of results, line by line, as Markdown."""
+    for name, found in read(results).items():
+        runs = by_run(found)
+        data = found[0]["data"]
+        machines = sorted({one["environment"]["processor"] for one in found})
+        yield f"On {name}: {data['pictures']} pictures of {data['classes']} classes, quality 75,"
+        yield f"{', '.join(machines)}."
+        yield ""
+        parts = {k: v for k, v in runs.items() if v[0]["run"]["group"] == "ablation"}
+        yield from table({k: v for k, v in runs.items() if k not in parts})
+        yield f"| chance, stratified | | |{'|'.join(chance(found[0]))}| |"
+        yield ""
+        yield from ratios(runs)
+        if parts:
+            yield ""
+            yield "What the parts of `block_set` are worth:"
+            yield ""
+            yield from table({"block_set-nonce": runs["block_set-nonce"], **parts})
+        yield ""
+    for path in sorted((results / "speed").glob("*.json")):
+        yield from embedding(json.loads(path.read_text("utf-8")))
+
+
+def table(runs: dict[str, list[Result]]) -> Iterator[str]:
+    yield f"| run | seeds | epochs | {' | '.join(MEASURES.values())} | training, minutes |"
+    yield f"|---|{'--:|' * (len(MEASURES) + 3)}"
+    for name, same in runs.items():
+        values = [f"{average(same, measure):.3f}" for measure in MEASURES]
+        minutes = sum(one["seconds"]["training"] for one in same) / 60 / len(same)
+        cells = [str(len(same)), str(same[0]["recipe"]["epochs"]), *values, f"{minutes:.0f}"]
+        yield f"| `{name}` | {' | '.join(cells)} |"
+
+
+def chance(result: Result) -> list[str]:
+    return [f" {result['scores'][measure]['chance']:.3f} " for measure in MEASURES]
+
+
+def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
+    for ours, other, what in RATIOS:
+        if ours in runs and other in runs:
+            ratio = average(runs[ours], "full") / average(runs[other], "full")
+            least = LEAST[other]
+            verdict = "reached" if ratio >= least else "**missed**"
+            yield f"* {what}: {ratio:.2f} of mAP; {least:g} was the aim: {verdict}"
+
+
+def embedding(found: Result) -> Iterator[str]:
+    rate, cost = fastest(found)
+    verdict = "reached" if rate >= PICTURES_A_SECOND else "**missed**"
+    where, size = found["environment"], found["size"]
+    yield f"`embed` with `{found['model']}` on {found['data']}, from files to features:"
+    yield f"{rate:.0f} pictures of {size} a second; the aim was {PICTURES_A_SECOND}: {verdict}."
+    yield f"{cost:.2f} ms of processor time each, with PyTorch on {where['threads']} threads of"
+    yield f"{where['processors']} processors, {where['processor']}."
+    yield "`python benchmarks/retrieval_speed.py`"
+
+
+def with_figures(text: str, results: Path = RESULTS) -> str:
+    """Return the document with its figures made anew."""
+    figures = "\n".join(lines(results))
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{figures}\n\n{match[2]}", text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the document, or compare."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="exit 1 if the page is not current")
+    options = parser.parse_args(arguments)
+    old = DOCUMENT.read_text("utf-8")
+    new = with_figures(old)
+    if options.check:
+        return int(new != old)
+    DOCUMENT.write_text(new, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

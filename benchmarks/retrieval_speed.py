@@ -1,0 +1,90 @@
+"""How fast cipher files become features: `jpegcrypt.retrieval.embed.embed`, from disk to vectors.
+
+The weights are fresh, which changes nothing about the time. Each round starts its processes anew,
+as a command would. Wall time is of the machine as it was; processor time, of all processes
+together, tells more where others work beside it. The result goes into
+``results/retrieval/speed/``.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from joblib.externals.loky import get_reusable_executor
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import jpegcrypt
+from benchmarks.photographs import labelled_crops
+from benchmarks.retrieval import NONCE, RESULTS, WORK, Run, environment, make_data
+from benchmarks.retrieval_report import fastest
+from jpegcrypt import atomic
+from jpegcrypt.retrieval import models
+from jpegcrypt.retrieval.embed import embed
+from jpegcrypt.retrieval.folders import read_folder
+
+ROUNDS = 3
+
+
+def measure(model: str, source: Path, work: Path) -> dict[str, Any]:
+    """Encrypt a labelled folder, unless that is done, and embed its files several times."""
+    run = Run(f"{model}-nonce", "speed", model, NONCE)
+    files = read_folder(make_data(source, work, run, lambda done, of: None)[0])
+    network = models.create(model, classes=len(files.classes))
+    rounds = []
+    for _ in range(ROUNDS):
+        began, worked = time.monotonic(), processor_seconds()
+        found = embed(network, files.paths)
+        seconds = time.monotonic() - began
+        get_reusable_executor().shutdown(wait=True)  # only ended processes tell their time
+        rounds.append({"seconds": seconds, "processor_seconds": processor_seconds() - worked})
+    height, width = jpegcrypt.decode(files.paths[0].read_bytes()).shape[:2]
+    return {
+        "model": model,
+        "pictures": len(found.features),
+        "size": f"{max(height, width)}x{min(height, width)}",
+        "rounds": rounds,
+        "environment": environment(),
+    }
+
+
+def processor_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, write the result, and say it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a labelled folder of pictures")
+    parser.add_argument("--model", default="block_set", choices=models.names())
+    parser.add_argument("--results", type=Path, default=RESULTS / "speed")
+    parser.add_argument("--work", type=Path, default=WORK, help="for cipher files")
+    options = parser.parse_args(arguments)
+
+    name = "scikit-image-parts" if options.data is None else options.data.name
+    work = options.work / name
+    source = work / "source" if options.data is None else options.data
+    if options.data is None and not source.exists():
+        labelled_crops(source)
+    found = {"data": name, **measure(options.model, source, work)}
+    options.results.mkdir(parents=True, exist_ok=True)
+    target = options.results / f"{name}-{options.model}.json"
+    atomic.write(target, (json.dumps(found, indent=1) + "\n").encode(), overwrite=True)
+    Console().print(f"{options.model}: {told(found)}")
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return the result in words."""
+    rate, cost = fastest(found)
+    return f"{rate:.0f} pictures of {found['size']} a second, {cost:.2f} ms of processor time each"
+
+
+if __name__ == "__main__":
+    main()
