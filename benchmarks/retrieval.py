@@ -63,7 +63,7 @@ class Run:
     ----------
     name : str
     group : str
-        What the command line selects: papers, ours, ablation, sweep, feng2021.
+        What the command line selects: papers, ours, reference, ablation, sweep, feng2021.
     model : str
     cipher : dict
         Settings of `encrypt_dataset`; empty for plain JPEGs of the same quality.
@@ -103,6 +103,9 @@ def runs() -> Iterator[Run]:
         for key, cipher in keys.items():
             yield Run(f"{model}-{key}", "papers", model, cipher)
     yield Run("gmlp-nonce-unseen", "papers", "gmlp", NONCE, split=unseen)
+    for model in ("dct_histogram", "code_transformer"):  # after DHAN and EViT
+        for key in ("nonce", "plain"):
+            yield Run(f"{model}-{key}", "reference", model, keys[key])
 
     def ours(name: str, **changed: Any) -> Run:
         return Run(f"block_set-nonce-{name}", "ablation", "block_set", NONCE, **changed)
@@ -142,6 +145,8 @@ def shortened(run: Run) -> Run:
         "gmlp": {"patch": 16, "dimension": 32, "hidden": 64, "depth": 2},
         "vit": {"patch": 16, "dimension": 32, "heads": 2, "mlp": 64, "depth": 2},
         "resnet": {"blocks": (1, 1), "channels": 8},
+        "dct_histogram": {"hidden": 32, "depth": 2, "features": 32},
+        "code_transformer": {"dimension": 32, "heads": 2, "mlp": 64, "depth": 2},
     }
     recipe = {"epochs": 3, "warmup": 1, "batch_pictures": 5, "learning_rate": 3e-3}
     return replace(run, config={**run.config, **sizes[run.model]}, recipe={**run.recipe, **recipe})
@@ -238,7 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, metavar="DIR", help="a labelled folder of pictures")
     parser.add_argument("--name", help="of the data, for the report; the folder's by default")
-    parser.add_argument("--group", action="append", help="ours, papers, ablation, sweep, feng2021")
+    parser.add_argument(
+        "--group", action="append", help="ours, papers, reference, ablation, sweep, feng2021"
+    )
     parser.add_argument("--only", default="", metavar="REGEX", help="runs whose names match")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="recipe")

@@ -95,7 +95,11 @@ def test_the_command_leaves_broken_files_out(tmp_path, ciphers) -> None:
 def test_what_the_command_refuses(tmp_path, ciphers) -> None:
     out = tmp_path / "model.safetensors"
     for options, said in (
-        ("--model mlp", "no model mlp\nhint: one of block_set, gmlp, resnet, vit"),
+        (
+            "--model mlp",
+            "no model mlp\nhint: one of block_set, code_transformer, dct_histogram, gmlp, "
+            "resnet, vit",
+        ),
         (
             "--set depth=3",
             "no setting 'depth=3' of block_set\nhint: NAME=VALUE, NAME one of batch_",

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.codec.tables import ZIGZAG
 from jpegcrypt.retrieval.batches import Blocks
 from jpegcrypt.retrieval.head import Head
 from jpegcrypt.retrieval.models import create, describe
 from jpegcrypt.retrieval.models.block_set import count, count_levels, magnitudes
+from jpegcrypt.retrieval.models.code_transformer import code_counts
+from jpegcrypt.retrieval.models.dct_histogram import magnitude_histograms
 from jpegcrypt.retrieval.models.gmlp import Block, Config, SpatialGatingUnit
 from jpegcrypt.retrieval.patches import to_patches
+from jpegcrypt.schemes import statistics
 
 TINY: dict[str, dict[str, Any]] = {
     "gmlp": {
@@ -35,6 +39,8 @@ TINY: dict[str, dict[str, Any]] = {
         "dropout": 0.0,
         "input_dropout": 0.0,
     },
+    "dct_histogram": {"hidden": 32, "depth": 2, "features": 20, "dropout": 0.0},
+    "code_transformer": {"dimension": 24, "heads": 2, "mlp": 48, "depth": 2, "features": 20},
 }
 
 
@@ -212,6 +218,43 @@ def test_block_set_sees_nothing_that_the_key_decides() -> None:
         torch.testing.assert_close(model(scrambled)[0], features, rtol=1e-4, atol=1e-5)
         other = model(batch._replace(coefficients=batch.coefficients.roll(1, 0)))[0]
     assert (other - features).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["dct_histogram", "code_transformer"])
+def test_references_see_neither_signs_nor_places(name: str) -> None:
+    model = create(name, classes=7, **TINY[name]).eval()
+    batch = blocks(4)
+    signs = torch.randint(0, 2, batch.coefficients.shape, dtype=torch.int16) * 2 - 1
+    order = torch.cat([torch.randperm(24), 24 + torch.randperm(6), 30 + torch.randperm(6)])
+    with torch.no_grad():
+        features, _ = model(batch)
+        hidden = batch._replace(coefficients=(batch.coefficients * signs)[:, order])
+        torch.testing.assert_close(model(hidden)[0], features, rtol=1e-4, atol=1e-5)
+        other = model(batch._replace(coefficients=batch.coefficients * 2))[0]
+    assert (other - features).abs().max() > 1e-3
+
+
+def test_histograms_of_magnitudes_are_those_of_lisitu2019() -> None:
+    batch = blocks(2)
+    found = magnitude_histograms(batch.coefficients[:, :24], batch.steps[:, 0])
+    for row, coefficients, steps in zip(
+        found, batch.coefficients[:, :24].numpy(), batch.steps[:, 0].numpy(), strict=True
+    ):
+        size = np.abs(coefficients * steps.astype(np.int32))
+        columns = statistics.column_histograms(size[:, 1:], statistics.AC_MAGNITUDES)
+        expected = np.concatenate([statistics.dc_magnitudes(size[:, 0]), *columns])
+        np.testing.assert_allclose(row.numpy(), expected, atol=1e-6)
+
+
+def test_codes_are_counted_as_the_file_has_them() -> None:
+    batch = blocks(3)
+    batch.coefficients[1, :, 20:60] = 0  # runs of more than 15 zeros
+    found = code_counts(batch.coefficients)
+    for row, coefficients in zip(found, batch.coefficients.numpy(), strict=True):
+        expected = statistics.normalized(statistics.ac_symbols(coefficients))
+        np.testing.assert_allclose(row[12:].numpy(), expected, atol=1e-6)
+        sizes = np.bincount(category(coefficients[:, 0]), minlength=12)
+        np.testing.assert_allclose(row[:12].numpy(), statistics.normalized(sizes), atol=1e-6)
 
 
 def test_histograms_count_blocks() -> None:
