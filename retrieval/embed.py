@@ -18,7 +18,8 @@ from jpegcrypt.retrieval.folders import Indices, LabelledFiles
 from jpegcrypt.retrieval.index import Features, Index
 from jpegcrypt.retrieval.models import Network
 
-BATCH = 100
+BATCH = 20  # pictures at a time: what a layer makes of them stays in a processor's cache
+GPU_BATCH = 200
 
 
 class Embedded(NamedTuple):
@@ -78,10 +79,11 @@ def features_of(
 ) -> Features:
     """Return the features of some pictures, float32 (n, d), as the model gives them."""
     network = network.to(device).eval()
+    batch = BATCH if torch.device(device).type == "cpu" else GPU_BATCH
     with torch.inference_mode():
         features = [
-            network(take(arrays, indices[i : i + BATCH], device))[0].float().cpu()
-            for i in range(0, len(indices), BATCH)
+            network(take(arrays, indices[i : i + batch], device))[0].float().cpu()
+            for i in range(0, len(indices), batch)
         ]
     found: Features = torch.cat(features).numpy()
     return found
