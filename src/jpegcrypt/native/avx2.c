@@ -626,6 +626,8 @@ TARGET static void rgb_to_ycc_2x2(const uint8_t *top, const uint8_t *bottom, uin
     const __m256i offset = _mm256_set1_epi32((128 << 18) + (1 << 17) - 1);
     for (; n; n--, top += 48, bottom += 48, y_top += 2 * JC_BLOCK, y_bottom += 2 * JC_BLOCK,
               cb += JC_BLOCK, cr += JC_BLOCK) {
+        _mm_prefetch((const char *)top + JC_COLOR_PREFETCH, _MM_HINT_T0);
+        _mm_prefetch((const char *)bottom + JC_COLOR_PREFETCH, _MM_HINT_T0);
         __m256i rg[4], bg[4], y[4];
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {

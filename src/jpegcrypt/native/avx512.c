@@ -26,12 +26,6 @@ static _Alignas(64) uint8_t unrotate[4][64];
 
 INLINE __m512i load(const void *p) { return _mm512_loadu_si512(p); }
 
-/* Lane `low` of v eight times | lane `high` eight times. */
-#define SPREAD(v, low, high)                                                               \
-    _mm512_permutexvar_epi32(_mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set1_epi32(low)), \
-                                                _mm256_set1_epi32(high), 1),                \
-                             v)
-
 /* a.low + a.high | b.low + b.high */
 INLINE __m512i fold(__m512i a, __m512i b) {
     return _mm512_add_epi32(_mm512_mask_blend_epi64(0xF0, a, b), _mm512_shuffle_i64x2(a, b, 0x4E));
@@ -60,6 +54,22 @@ INLINE __m512i quantize(__m512i y, const jc_quantizer *q, int i) {
     return _mm512_mask_sub_epi16(n, _mm512_movepi16_mask(y), _mm512_setzero_si512(), n);
 }
 
+/* One pair of those in each 128-bit lane, four times. (Cheaper than a shuffle across lanes.) */
+#define PAIR(v, p) _mm512_shuffle_epi32(v, (p) * 0x55)
+
+/* 128-bit lanes 0 0 2 2 and 1 1 3 3. */
+#define EVEN_LANES(v) _mm512_shuffle_i32x4(v, v, 0xA0)
+#define ODD_LANES(v) _mm512_shuffle_i32x4(v, v, 0xF5)
+
+/* A matrix times two vectors, whose pairs the lanes of `x` hold; rounded to 6 fraction bits later. */
+INLINE __m512i row_product(const __m512i m[4], __m512i x) {
+    __m512i a = _mm512_dpwssd_epi32(_mm512_set1_epi32(128), m[0], PAIR(x, 0));
+    __m512i b = _mm512_dpwssd_epi32(_mm512_setzero_si512(), m[1], PAIR(x, 1));
+    a = _mm512_dpwssd_epi32(a, m[2], PAIR(x, 2));
+    b = _mm512_dpwssd_epi32(b, m[3], PAIR(x, 3));
+    return _mm512_add_epi32(a, b);
+}
+
 TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                                      const jc_bank *bank, const jc_quantizer *quantizer,
                                      int16_t *block, int16_t *exact) {
@@ -70,32 +80,37 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
                              _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(bytes, 1))};
 
     const int16_t(*r)[8][2] = bank->forward[record[0] & bank->mask];
-    __m512i y[2]; /* y[h]: pairs (row 4h, 4h+1) | (4h+2, 4h+3), for each u */
+    __m512i m[4], left[2], right[2]; /* u = 0 to 3, 4 to 7: pairs (row 4h, 4h+1) | (4h+2, 4h+3) */
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; p++)
+        m[p] = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)r[p]));
 #pragma GCC unroll 2
     for (int h = 0; h < 2; h++) {
-        __m512i even = _mm512_set1_epi32(128), odd = even;
-#pragma GCC unroll 4
-        for (int p = 0; p < 4; p++) {
-            __m512i m = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)r[p]));
-            even = _mm512_dpwssd_epi32(even, m, SPREAD(rows[h], p, 8 + p));
-            odd = _mm512_dpwssd_epi32(odd, m, SPREAD(rows[h], 4 + p, 12 + p));
-        }
-        y[h] = pairs(even, odd, 8);
+        __m512i y = pairs(row_product(m, EVEN_LANES(rows[h])), row_product(m, ODD_LANES(rows[h])), 8);
+        left[h] = EVEN_LANES(y);
+        right[h] = ODD_LANES(y);
     }
-    const __m512i half = _mm512_set1_epi32(1 << 15);
-    __m512i z[8];
-#pragma GCC unroll 8
-    for (int u = 0; u < 8; u++) {
-        matrix c = load_matrix(bank->forward, bank->mask, record[1 + u]);
-        z[u] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), c.p01, SPREAD(y[0], u, 8 + u));
-        z[u] = _mm512_dpwssd_epi32(z[u], c.p23, SPREAD(y[1], u, 8 + u));
-    }
-    __m512i column[4]; /* 2t | 2t+1, Q4 */
+    const __m512i half = _mm512_maskz_set1_epi32(0xFF, 1 << 15); /* once in what `fold` adds */
+    __m512i z[8], column[4]; /* 2t | 2t+1, Q20 */
+#define COLUMN(u, y)                                                                \
+    do {                                                                            \
+        matrix c = load_matrix(bank->forward, bank->mask, record[1 + (u)]);         \
+        z[u] = _mm512_dpwssd_epi32(half, c.p01, PAIR(y[0], (u) & 3));               \
+        z[u] = _mm512_dpwssd_epi32(z[u], c.p23, PAIR(y[1], (u) & 3));               \
+    } while (0)
+    COLUMN(0, left);
+    COLUMN(1, left);
+    COLUMN(2, left);
+    COLUMN(3, left);
+    COLUMN(4, right);
+    COLUMN(5, right);
+    COLUMN(6, right);
+    COLUMN(7, right);
+#undef COLUMN
 #pragma GCC unroll 4
-    for (int t = 0; t < 4; t++)
-        column[t] = _mm512_srai_epi32(_mm512_add_epi32(fold(z[2 * t], z[2 * t + 1]), half), 16);
-    __m512i a = _mm512_packs_epi32(column[0], column[1]);
-    __m512i b = _mm512_packs_epi32(column[2], column[3]);
+    for (int t = 0; t < 4; t++) column[t] = fold(z[2 * t], z[2 * t + 1]);
+    __m512i a = _mm512_mask_blend_epi16(MIXED, _mm512_srli_epi32(column[0], 16), column[1]);
+    __m512i b = _mm512_mask_blend_epi16(MIXED, _mm512_srli_epi32(column[2], 16), column[3]);
     __m512i low = _mm512_permutex2var_epi16(a, load(to_zigzag), b);
     __m512i high = _mm512_permutex2var_epi16(a, load(to_zigzag + 32), b);
     if (exact) {
@@ -114,7 +129,6 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
  * Values are fetched by position: a load behind two stores that overlap would wait for them. */
 TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc_prediction,
                                  uint32_t table_bits, uint32_t *tokens, uint8_t **values) {
-    uint8_t place[64], run[64]; /* zig-zag positions, zeros before them */
     uint64_t ac = nonzero & ~1ull;
     int n = __builtin_popcountll(ac);
     *tokens++ = jc_dc_token(block[0], dc_prediction, table_bits);
@@ -127,68 +141,83 @@ TARGET static uint32_t *tokenize(const int16_t *block, uint64_t nonzero, int *dc
     __m512i zeros = _mm512_sub_epi8(_mm512_sub_epi8(here, before), one);
     if (_mm512_mask_cmpgt_epu8_mask(((uint64_t)1 << n) - 1, zeros, _mm512_set1_epi8(15)))
         return jc_tokenize_ac(block, jc_identity, ac, table_bits, tokens, values); /* with ZRL */
-    _mm512_storeu_si512(place, here);
-    _mm512_storeu_si512(run, zeros);
 
     const __m512i low = load(block), high = load(block + 32);
+    uint8_t *out = *values;
+    *values += 2 * n;
     for (int i = 0; i < n; i += 16) {
-        __m256i from = _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(place + i)));
+        __m256i from = _mm256_cvtepu8_epi16(_mm512_castsi512_si128(here));
         __m256i words = _mm512_castsi512_si256(
             _mm512_permutex2var_epi16(low, _mm512_castsi256_si512(from), high));
-        _mm256_storeu_si256((void *)(*values + 2 * i), words);
+        _mm256_storeu_si256((void *)(out + 2 * i), words);
         __m512i value = _mm512_cvtepi16_epi32(words);
         __m512i size = _mm512_sub_epi32(_mm512_set1_epi32(32),
                                         _mm512_lzcnt_epi32(_mm512_abs_epi32(value)));
         __m512i bits = _mm512_add_epi32(value, _mm512_srai_epi32(value, 31));
         bits = _mm512_andnot_si512(_mm512_sllv_epi32(_mm512_set1_epi32(-1), size), bits);
-        __m512i runs = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(run + i)));
+        __m512i runs = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(zeros));
         __m512i token = _mm512_or_si512(
             _mm512_or_si512(bits, _mm512_set1_epi32((int)table_bits)),
             _mm512_or_si512(_mm512_slli_epi32(runs, 20), _mm512_slli_epi32(size, 16)));
         _mm512_storeu_si512(tokens + i, token);
+        here = _mm512_alignr_epi64(here, here, 2); /* the next sixteen */
+        zeros = _mm512_alignr_epi64(zeros, zeros, 2);
     }
-    *values += 2 * n;
     tokens[n] = table_bits; /* EOB, kept unless the block is full */
     return tokens + n + !(nonzero >> 63);
 }
+
+/* Sums over a column of frequencies for all rows; `z` holds pairs 0 2 | 1 3 of this and the next. */
+#define COLUMN(u, z, p)                                                              \
+    _mm512_dpwssd_epi32(                                                             \
+        _mm512_dpwssd_epi32(round, load(bank->inverse[record[1 + (u)] & bank->mask][0]), PAIR(z, p)), \
+        load(bank->inverse[record[1 + (u)] & bank->mask][2]), PAIR(z, (p) + 1))
 
 /* Samples, packed, from the first 4 n columns of frequencies; the others are zero. */
 INLINE __m512i inverse_columns(int n, const int16_t *transposed, const uint8_t *record,
                                const jc_bank *bank, const jc_quantizer *quantizer,
                                const int16_t *shrink) {
-    const __m512i zero = _mm512_setzero_si512(), round = _mm512_set1_epi32(1 << 13);
+    const __m512i round = _mm512_maskz_set1_epi32(0xFF, 1 << 13); /* once in what `fold` adds */
+    const __m512i first = _mm512_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6, 1, 3, 5, 7, 1, 3, 5, 7);
+    const __m512i last = _mm512_add_epi32(first, _mm512_set1_epi32(8));
     __m512i y[2]; /* y[h]: pairs (u = 4h, 4h+1) | (4h+2, 4h+3), for each row */
 #pragma GCC unroll 2
     for (int h = 0; h < n; h++) {
         __m512i q = load(transposed + 32 * h), less = load(shrink + 32 * h);
-        __m512i z = _mm512_slli_epi16(q, 4);
-        z = _mm512_mask_sub_epi16(z, _mm512_test_epi16_mask(q, q), z, less);
-        z = _mm512_mask_add_epi16(z, _mm512_movepi16_mask(q), z, _mm512_add_epi16(less, less));
-        z = _mm512_mullo_epi16(z, load(quantizer->transposed + 32 * h));
-        __m512i sum[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            matrix c = load_matrix(bank->inverse, bank->mask, record[1 + 4 * h + i]);
-            sum[i] = _mm512_dpwssd_epi32(zero, c.p01, SPREAD(z, 4 * i, 4 * i + 1));
-            sum[i] = _mm512_dpwssd_epi32(sum[i], c.p23, SPREAD(z, 4 * i + 2, 4 * i + 3));
-        }
-        y[h] = pairs(_mm512_add_epi32(fold(sum[0], sum[2]), round),
-                     _mm512_add_epi32(fold(sum[1], sum[3]), round), 14);
+        __m512i sign = _mm512_min_epi16(
+            _mm512_max_epi16(q, _mm512_sub_epi16(_mm512_setzero_si512(), less)), less); /* or 0 */
+        __m512i z = _mm512_mullo_epi16(_mm512_sub_epi16(_mm512_slli_epi16(q, 4), sign),
+                                       load(quantizer->transposed + 32 * h));
+        __m512i a = _mm512_permutexvar_epi32(first, z), b = _mm512_permutexvar_epi32(last, z);
+        __m512i even = fold(COLUMN(4 * h, a, 0), COLUMN(4 * h + 2, b, 0));
+        __m512i odd = fold(COLUMN(4 * h + 1, a, 2), COLUMN(4 * h + 3, b, 2));
+        y[h] = pairs(even, odd, 14);
     }
     matrix r = load_matrix(bank->inverse, bank->mask, record[0]);
-    const __m512i offset = _mm512_set1_epi32((128 << 18) + (1 << 17));
+    __m512i p01[2] = {EVEN_LANES(r.p01), ODD_LANES(r.p01)};
+    __m512i p23[2] = {EVEN_LANES(r.p23), ODD_LANES(r.p23)};
+    const __m512i offset = _mm512_maskz_set1_epi32(0xFF, (128 << 18) + (1 << 17));
     __m512i x[8], column[4]; /* column[t]: 2t | 2t+1 */
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) {
-        x[j] = _mm512_dpwssd_epi32(zero, y[0], SPREAD(r.p01, j, 8 + j));
-        if (n == 2) x[j] = _mm512_dpwssd_epi32(x[j], y[1], SPREAD(r.p23, j, 8 + j));
-    }
+#define SAMPLES(j)                                                                          \
+    do {                                                                                    \
+        x[j] = _mm512_dpwssd_epi32(offset, y[0], PAIR(p01[(j) >> 2], (j) & 3));             \
+        if (n == 2) x[j] = _mm512_dpwssd_epi32(x[j], y[1], PAIR(p23[(j) >> 2], (j) & 3));   \
+    } while (0)
+    SAMPLES(0);
+    SAMPLES(1);
+    SAMPLES(2);
+    SAMPLES(3);
+    SAMPLES(4);
+    SAMPLES(5);
+    SAMPLES(6);
+    SAMPLES(7);
+#undef SAMPLES
 #pragma GCC unroll 4
-    for (int t = 0; t < 4; t++)
-        column[t] = _mm512_srai_epi32(_mm512_add_epi32(fold(x[2 * t], x[2 * t + 1]), offset), 18);
+    for (int t = 0; t < 4; t++) column[t] = _mm512_srai_epi32(fold(x[2 * t], x[2 * t + 1]), 18);
     return _mm512_packus_epi16(_mm512_packs_epi32(column[0], column[1]),
                                _mm512_packs_epi32(column[2], column[3]));
 }
+#undef COLUMN
 
 TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, const uint8_t *record,
                                  const jc_bank *bank, const jc_quantizer *quantizer,
@@ -268,6 +297,8 @@ TARGET static void rgb_to_ycc_2x2(const uint8_t *top, const uint8_t *bottom, uin
     const __m128i apart = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
     for (; n; n--, top += RGB16, bottom += RGB16, y_top += 2 * JC_BLOCK, y_bottom += 2 * JC_BLOCK,
               cb += JC_BLOCK, cr += JC_BLOCK) {
+        _mm_prefetch((const char *)top + JC_COLOR_PREFETCH, _MM_HINT_T0);
+        _mm_prefetch((const char *)bottom + JC_COLOR_PREFETCH, _MM_HINT_T0);
         pixels16 a = load_pixels(top), b = load_pixels(bottom);
         store_row(y_top, luma(a));
         store_row(y_bottom, luma(b));
@@ -294,9 +325,8 @@ void jc_avx512_init(void) {
     /* Where a packed result comes to lie: 32-bit lanes hold columns 2t | 2t+1, and the pack
      * instructions work on 128-bit lanes, here number 2 (column & 1) + (row >> 2). */
     for (int k = 0; k < 64; k++) {
-        int u = jc_natural[k] & 7, v = jc_natural[k] >> 3, t = u >> 1;
-        int lane = (u & 1) * 2 + (v >> 2);
-        to_zigzag[k] = (uint16_t)((t >> 1) * 32 + lane * 8 + (t & 1) * 4 + (v & 3));
+        int u = jc_natural[k] & 7, v = jc_natural[k] >> 3;
+        to_zigzag[k] = (uint16_t)((u >> 2) * 32 + (u & 1) * 16 + v * 2 + (u >> 1 & 1));
     }
     for (int rotation = 0; rotation < 4; rotation++)
         for (int i = 0; i < 8; i++)

@@ -21,6 +21,7 @@ enum {
     JC_BATCH = 16,              /* MCUs worked on together, so that their data stays in L1 */
     JC_CACHE_LINE = 64,         /* a tile fills one */
     JC_PREFETCH = 12,           /* blocks that the permutation is looked up ahead */
+    JC_COLOR_PREFETCH = 1024,   /* bytes of RGB: the hardware looks ahead no farther than a page */
     JC_MAX_MCU = 10,            /* blocks of an MCU that interleaves components, B.2.3 */
     JC_MAX_SAMPLING = 48,       /* blocks of components of any factors */
     JC_SLACK = 32,              /* elements that wide stores may touch beyond what they write */
