@@ -56,6 +56,8 @@ def test_speed_of_embedding(tmp_path, capsys) -> None:
     retrieval_speed.main(["--results", str(tmp_path), "--work", str(tmp_path)])
     found = json.loads((tmp_path / "scikit-image-parts-block_set.json").read_text())
     assert found["pictures"] == 100
+    assert found["training"]["steps"] == 30 * 70 / 100
+    assert found["training"]["step_processor_seconds"] > 0
     assert all(one["seconds"] > 0 for one in found["rounds"])
     rate, cost = retrieval_report.fastest(found)
     assert rate > 1
