@@ -27,6 +27,7 @@ def test_the_results_are_whole() -> None:
     for row in rows.values():
         assert row["bytes_over_plain"] > 0.9
         assert row["psnr"] > 25
+        assert row["encrypt_mp_s"] >= 5, row["scheme"]
 
 
 @pytest.mark.parametrize(

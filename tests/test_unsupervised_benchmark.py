@@ -9,8 +9,9 @@ from PIL import Image
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; the dev extra has it")
 
-from benchmarks import unsupervised
+from benchmarks import paper_tables, unsupervised
 from jpegcrypt.retrieval.metrics import AP_RULES
+from jpegcrypt.schemes import names
 
 
 def labelled_folder(root: Path) -> Path:
@@ -31,7 +32,7 @@ def labelled_folder(root: Path) -> Path:
 
 
 def test_every_kind_of_descriptor_finds_the_class(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(unsupervised, "CACHE", tmp_path / "cache")
     data, out = labelled_folder(tmp_path / "data"), tmp_path / "found.json"
@@ -45,6 +46,11 @@ def test_every_kind_of_descriptor_finds_the_class(
         full = row["scores"]["full"]
         assert full["chance"] < 0.5
         assert full["mean"] > 0.75
+    said = capsys.readouterr().out
+    assert "| Zhang | 0.1478 (12.1 or 4.1) | `zhang2014` | " in said
+    assert "| Cheng, Markov process | 0.2651 (21.8 or 7.4) | `cheng2016_markov` | " in said
+    assert "| Xu | 0.4252 (34.9 or 11.9) | `xu2017` | not run |" in said
+    assert "| chance | 0.0122 or 0.0359 |" in said
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert unsupervised.main(arguments) == 0  # goes on from what is kept
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
@@ -53,3 +59,33 @@ def test_every_kind_of_descriptor_finds_the_class(
 def test_a_folder_without_classes(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         unsupervised.main(["--data", str(tmp_path), "--out", str(tmp_path / "x.json")])
+
+
+def test_trained_runs_stand_beside_the_schemes(tmp_path: Path) -> None:
+    search = {
+        "data": "some (30 pictures, 3 classes)",
+        "schemes": [
+            {
+                "scheme": "zhang2014",
+                "scores": {rule: {"mean": 0.5, "chance": 0.1} for rule in paper_tables.RULES},
+                "milliseconds": {"encrypt": 1.0, "features": 2.0, "query": 0.25},
+            }
+        ],
+    }
+    for data, value in (("some", 0.3), ("other", 0.9)):
+        scores = {rule: {"mean": value} for rule in paper_tables.RULES}
+        result = {"data": {"name": data}, "run": {"name": "gmlp-fixed"}, "scores": scores}
+        (tmp_path / f"{data}.json").write_text(json.dumps(result))
+    text = "\n".join(paper_tables.lines(search, tmp_path))
+    assert "| Zhang | 0.1478 (12.1 or 4.1) | `zhang2014` | 0.5000 (5.0) |" in text
+    assert "| 3.0 | 0.25 |" in text
+    assert "| their gMLP | 0.3172 (26.1 or 8.8) | `gmlp-fixed` | 0.3000 (3.0) |" in text
+    assert "0.9000" not in text
+    printed = [what for rows in paper_tables.ROWS.values() for what in rows]
+    assert len(printed) == sum(line.startswith("| ") for line in text.splitlines()) - 4
+
+
+def test_every_run_of_the_tables_is_one_of_the_benchmark() -> None:
+    retrieval = pytest.importorskip("benchmarks.retrieval", reason="PyTorch is not installed")
+    known = {*names(), *(run.name for run in retrieval.runs())}
+    assert {name for rows in paper_tables.ROWS.values() for name in rows.values()} <= known
