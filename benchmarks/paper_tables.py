@@ -65,10 +65,10 @@ def lines(search: Found, retrieval: Path = RETRIEVAL) -> Iterator[str]:
     trained = trained_on(search["data"], retrieval)
     measured = {row["scheme"]: row for row in search["schemes"]}
     chance = {rule: one["chance"] for rule, one in search["schemes"][0]["scores"].items()}
-    yield f"On `{data}`; the column of what is printed is about Corel-10K. In brackets: times chance,"
-    yield "and of what is printed the times that it is over chance on Corel-10K by the rules"
-    yield f"{' and '.join(f'`{rule}`' for rule in LIKELY)}. Milliseconds of processor time: of owner"
-    yield "and server for a picture, and of a search among all others."
+    likely = " and ".join(f"`{rule}`" for rule in LIKELY)
+    yield f"On `{data}`; what is printed, on Corel-10K. In brackets: times chance, and of what is"
+    yield f"printed how many times chance it would be by {likely}. Milliseconds of"
+    yield "processor time: of owner and server for a picture, and of a search among all others."
     for paper, rows in ROWS.items():
         printed = {
             row["what"]: row["value"]
@@ -92,8 +92,8 @@ def lines(search: Found, retrieval: Path = RETRIEVAL) -> Iterator[str]:
             else:
                 cells += ["not run", *[""] * (len(RULES) + 1)]
             yield f"| {' | '.join(cells)} |"
-        likely = " or ".join(f"{one:.4f}" for one in likely_chance())
-        yield f"| chance | {likely} | | {' | '.join(f'{chance[r]:.4f}' for r in RULES)} | | |"
+        by_rule = " or ".join(f"{one:.4f}" for one in likely_chance())
+        yield f"| chance | {by_rule} | | {' | '.join(f'{chance[r]:.4f}' for r in RULES)} | | |"
 
 
 def trained_on(data: str, retrieval: Path = RETRIEVAL) -> dict[str, list[Any]]:
