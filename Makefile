@@ -76,6 +76,7 @@ bench-rate: $(VENV)/.dev  ## size and quality against plain JPEG, curves and rep
 bench-retrieval: $(VENV)/.dev  ## train and measure the retrieval models (DATA=dir, ARGS="--group papers")
 	$(BIN)/python benchmarks/retrieval.py $(if $(DATA),--data $(DATA)) $(ARGS)
 	$(BIN)/python benchmarks/retrieval_figures.py
+	$(BIN)/python benchmarks/schemes_figures.py
 
 bench-schemes: $(VENV)/.dev  ## all schemes: size, quality, speed, histograms (DATA="set or folder")
 	$(BIN)/python benchmarks/schemes.py $(if $(DATA),--data $(DATA))
