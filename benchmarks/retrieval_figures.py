@@ -33,11 +33,12 @@ def lines(results: Path) -> Iterator[str]:
         data = found[0]["data"]
         machines = sorted({one["environment"]["processor"] for one in found})
         yield f"On {name}: {data['pictures']} pictures of {data['classes']} classes, quality 75,"
-        yield f"{', '.join(machines)}."
+        yield f"{', '.join(machines)}, shared with other work. Means over seeds."
         yield ""
         parts = {k: v for k, v in runs.items() if v[0]["run"]["group"] == "ablation"}
         yield from table({k: v for k, v in runs.items() if k not in parts})
-        yield f"| chance, stratified | | |{'|'.join(chance(found[0]))}| |"
+        for split, result in {one["run"]["split"]: one for one in found}.items():
+            yield f"| chance, {split} | | | {' | '.join(chance(result))} | |"
         yield ""
         yield from ratios(runs)
         if parts:
@@ -64,7 +65,7 @@ def table(runs: dict[str, list[Result]]) -> Iterator[str]:
 
 
 def chance(result: Result) -> list[str]:
-    return [f" {result['scores'][measure]['chance']:.3f} " for measure in MEASURES]
+    return [f"{result['scores'][measure]['chance']:.3f}" for measure in MEASURES]
 
 
 def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
@@ -94,7 +95,7 @@ def costs(speeds: list[Result]) -> Iterator[str]:
             told = f"{rate:.0f}"
         yield (
             f"| `{found['model']}` | {found['data']}, {found['size']} | {told} | {cost:.1f} "
-            f"| {step:.2f} | {step * steps / 3600:.1f} |"
+            f"| {step:.2f} | {step * steps / 3600:.2f} |"
         )
 
 
