@@ -23,7 +23,8 @@ RESULTS = Path(__file__).parent / "results"
 COMMAND = "python benchmarks/schemes_figures.py"
 HISTOGRAMS = ("DCC", "DCH", "ACC", "ACH")
 PRECISION = "full"  # the rule that is shown; all others are in the result file
-TRAINED = {"lu2022, givens128": "block_set-nonce"}  # the run that searches files of a scheme
+# The run that searches the files of a scheme.
+TRAINED = {"lu2022, givens128": "block_set-nonce", "feng2021": "vit-feng2021-p8-q1-m0.5-a1.0"}
 
 _BLOCK = re.compile(rf"(<!-- begin: {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.S)
 Found = dict[str, Any]
@@ -76,8 +77,8 @@ def lines(found: Found, search: Found) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
     chance = next(iter(scores.values()))[PRECISION]["chance"]
     yield ""
-    yield f"mAP on {search['data']}, chance {chance:.3f}; lu2022 by a trained"
-    yield "network, see [how to search](retrieval.md). `make bench-unsupervised`"
+    yield f"mAP on {search['data']}, chance {chance:.3f}; lu2022 and feng2021 by"
+    yield "trained networks, see [how to search](retrieval.md). `make bench-unsupervised`"
     yield ""
     yield "### The papers' tables of searches"
     yield ""
