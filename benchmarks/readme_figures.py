@@ -13,6 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks import rate_schemes
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -97,12 +101,16 @@ def differences(quality: dict[str, Any]) -> str:
 
 
 def sizes() -> str:
-    folder = RESULTS / "rate_distortion"
+    folder, known = RESULTS / "rate_distortion", rate_schemes.schemes()
     sets = json.loads((folder / "sets.json").read_text("utf-8"))
     with (folder / "differences.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = sorted(sets, key=lambda name: (sets[name]["jpeg_sources"], name))
-    schemes = [name for name in dict.fromkeys(row["scheme"] for row in rows) if name != "pillow"]
+    schemes = [
+        name
+        for name in dict.fromkeys(row["scheme"] for row in rows)
+        if known[name].kind in ("plain", "encrypted") and name != rate_schemes.PILLOW
+    ]
 
     def mean(data: str, scheme: str, over: str) -> str:
         of = (r[f"{over}_rgb"] for r in rows if (r["data"], r["scheme"]) == (data, scheme))
