@@ -316,6 +316,17 @@ def test_verify_false_shows_what_was_changed():
     assert 25 < psnr(shown, GRAY) < psnr(decrypt(encrypt(GRAY, KEY), KEY), GRAY)
 
 
+def test_verify_false_shows_the_picture_without_metadata_that_were_changed():
+    data = bytearray(encrypt(GRAY, KEY, comment=b"at the lake"))
+    *_, sealed = (s for s in oracle.segments(bytes(data)) if s.marker == 0xEB)
+    data[sealed.end - 1] ^= 1
+    with pytest.raises(jpegcrypt.TamperedFile):
+        open_encrypted(bytes(data), KEY)
+    opened = open_encrypted(bytes(data), KEY, verify=False)
+    assert opened.metadata.is_empty
+    assert psnr(opened.pixels, GRAY) > 30
+
+
 def test_the_limit_of_pixels():
     data = encrypt(IMAGE, KEY)
     for function in (decrypt, open_encrypted):

@@ -44,7 +44,7 @@ from jpegcrypt.errors import (
     WrongKey,
 )
 from jpegcrypt.header import DC_MODES, KEY_MODES, SEGMENT_MARKER, Header, is_header
-from jpegcrypt.key import NONCE_SIZE, Key
+from jpegcrypt.key import NONCE_SIZE, ImageKeys, Key
 from jpegcrypt.metadata import Metadata
 from jpegcrypt.schemes import feng2021, lu2022
 from jpegcrypt.tag import compute_tag, message_start, verify_tag
@@ -192,8 +192,8 @@ def decrypt(
         The file, also after a lossless rewrite that kept its APP11 segments.
     key : Key
     verify : bool
-        False shows the picture of a file that was changed. Dangerous: whoever changed it chose
-        what you see.
+        False shows the picture of a file that was changed, without metadata if they were.
+        Dangerous: whoever changed it chose what you see.
     max_pixels : int
         Larger pictures are refused.
     threads : int
@@ -252,9 +252,20 @@ def open_encrypted(
     )
     if verify and not verify_tag(keys, message, head.tag):
         raise _tampered()
-    opened = meta.open_sealed(sealed, keys) if sealed else Metadata()
+    opened = _open_metadata(sealed, keys, verify=verify)
     pixels = planes_to_image(jpeg, planes, threads=threads)
     return Opened(pixels, opened, jpeg.frame.sampling)
+
+
+def _open_metadata(sealed: bytes, keys: ImageKeys, *, verify: bool) -> Metadata:
+    if not sealed:
+        return Metadata()
+    try:
+        return meta.open_sealed(sealed, keys)
+    except TamperedFile:
+        if verify:
+            raise
+        return Metadata()  # it is the picture that is asked for
 
 
 def find_header(jpeg: JpegFile) -> tuple[Header, bytes]:
