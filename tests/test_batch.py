@@ -76,13 +76,16 @@ def test_a_bad_item_does_not_stop_the_others():
     assert [type(error) for error in errors] == [type(None), MalformedJpeg, WrongKey, type(None)]
 
 
-def test_an_error_of_the_iterable_ends_it():
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_an_error_of_the_iterable_comes_behind_what_it_gave(count):
     def pictures():
-        yield from grays(1)
+        yield from grays(count)
         raise OSError("unplugged")
 
+    found = []
     with pytest.raises(OSError, match="unplugged"):
-        list(encrypt_many(pictures(), KEY))
+        found.extend(result.index for result in encrypt_many(pictures(), KEY))
+    assert found == list(range(count))
 
 
 def test_nothing_to_do():

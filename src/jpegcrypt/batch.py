@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
@@ -87,7 +87,7 @@ def encrypt_many(
     -------
     iterator of BatchResult
         In the order of `items`. A bad picture has its error in its result, and the others go on;
-        an error of `items` itself ends the iteration.
+        an error of `items` itself is raised behind the results of what came before it.
 
     Raises
     ------
@@ -195,10 +195,18 @@ def _in_order(
             size = max(size // 2, 1)
         return results
 
+    failed: list[Exception] = []  # of `items`
+
+    def numbered_items() -> Iterator[tuple[int, Item]]:
+        try:
+            yield from enumerate(items)
+        except Exception as error:
+            failed.append(error)
+
     handful: list[tuple[int, Item]] = []
     deadline = 0.0
     try:
-        for numbered in enumerate(items):
+        for numbered in numbered_items():
             if not handful:
                 deadline = perf_counter() + _HANDFUL_SECONDS
             handful.append(numbered)
@@ -210,6 +218,8 @@ def _in_order(
         window.append(pool.submit(run_all, handful))
         while window:
             yield from fetch()
+        if failed:
+            raise failed[0]
     finally:
         pool.shutdown(cancel_futures=True)
 
