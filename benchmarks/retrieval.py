@@ -30,7 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jpegcrypt
-from benchmarks import retrieval_report
+from benchmarks import paper_tables, retrieval_report
 from benchmarks.photographs import labelled_crops
 from benchmarks.speed import cpu_model
 from jpegcrypt import atomic
@@ -44,6 +44,7 @@ from jpegcrypt.retrieval.metrics import cosine, score
 from jpegcrypt.retrieval.train import Step, read_pictures, train
 
 RESULTS = Path(__file__).parent / "results" / "retrieval"
+SEARCH = RESULTS.with_name("unsupervised.json")  # of the schemes whose server does not learn
 WORK = Path(__file__).parents[1] / "build" / "retrieval"
 KEY = Key(bytes(range(32)))  # of nobody's pictures
 QUALITY = 75
@@ -289,6 +290,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Console().print(f"{run.name} seed {run.seed}: mAP {result['scores']['full']['mean']:.4f}")
     report = retrieval_report.report(results)
     atomic.write(results / "report.md", report.encode(), overwrite=True)
+    search = json.loads(SEARCH.read_text("utf-8"))
+    if name == search["data"].partition(" (")[0]:
+        for line in paper_tables.lines(search, results):
+            Console().print(line, soft_wrap=True, highlight=False, markup=False)
     Console().print(f"{results / 'report.md'}")
 
 
