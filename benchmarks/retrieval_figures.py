@@ -80,12 +80,12 @@ def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
 def costs(speeds: list[Result]) -> Iterator[str]:
     where = speeds[0]["environment"]
     yield "What a model costs: from files to features, and its training as the recipe has it, in"
-    yield f"processor time of {where['processors']} processors, {where['processor']}, where others"
-    yield f"worked, too. {PICTURES_A_SECOND} pictures a second were the aim for `{OURS}`."
+    yield f"processor time of {where['processors']} processors, {where['processor']}."
+    yield f"{PICTURES_A_SECOND} pictures a second were the aim for `{OURS}`."
     yield "`python benchmarks/retrieval_speed.py`"
     yield ""
-    yield "| model | data | pictures embedded a second | ms each | a step, s | training, hours |"
-    yield f"|---|---|{'--:|' * 4}"
+    yield "| model | data | threads | embedded a second | ms each | a step, s | training, hours |"
+    yield f"|---|---|{'--:|' * 5}"
     for found in speeds:
         rate, cost = fastest(found)
         step, steps = (found["training"][k] for k in ("step_processor_seconds", "steps"))
@@ -94,7 +94,8 @@ def costs(speeds: list[Result]) -> Iterator[str]:
         else:
             told = f"{rate:.0f}"
         yield (
-            f"| `{found['model']}` | {found['data']}, {found['size']} | {told} | {cost:.1f} "
+            f"| `{found['model']}` | {found['data']}, {found['size']} "
+            f"| {found['environment']['threads']} | {told} | {cost:.1f} "
             f"| {step:.2f} | {step * steps / 3600:.2f} |"
         )
 
