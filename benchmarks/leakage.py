@@ -251,7 +251,11 @@ def done(
     work: dict[str, Callable[[], Any]], pictures: Sequence[Pixels], *, quick: bool
 ) -> dict[str, Any]:
     """Do all units that are not yet done, and return what each found."""
-    digest = hashlib.sha256(repr([quick, version("jpegcrypt")]).encode())
+    digest = hashlib.sha256(repr(quick).encode())
+    for folder in (ROOT / "src" / "jpegcrypt", Path(__file__).parent):
+        for path in sorted(folder.rglob("*.*")):
+            if path.suffix in (".py", ".pyx", ".pxd", ".c", ".h"):
+                digest.update(path.read_bytes())
     for picture in pictures:
         digest.update(picture.tobytes())
     found: dict[str, Any] = {}

@@ -32,8 +32,9 @@ def lines(results: Path) -> Iterator[str]:
         runs = by_run(found)
         data = found[0]["data"]
         machines = sorted({one["environment"]["processor"] for one in found})
-        yield f"On {name}: {data['pictures']} pictures of {data['classes']} classes, quality 75,"
-        yield f"{', '.join(machines)}, shared with other work. Means over seeds."
+        quality = sorted({one["run"]["cipher"].get("quality") for one in found} - {None})
+        yield f"On {name}: {data['pictures']} pictures of {data['classes']} classes, quality"
+        yield f"{', '.join(map(str, quality))}, {', '.join(machines)}. Means over seeds."
         yield ""
         parts = {k: v for k, v in runs.items() if v[0]["run"]["group"] == "ablation"}
         yield from table({k: v for k, v in runs.items() if k not in parts})
@@ -70,7 +71,10 @@ def chance(result: Result) -> list[str]:
 
 def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
     for ours, other, what in RATIOS:
-        if ours in runs and other in runs:
+        if ours not in runs or other not in runs:
+            missing = other if ours in runs else ours
+            yield f"* {what}: {LEAST[other]:g} was the aim; `{missing}` has not been run"
+        else:
             ratio = average(runs[ours], "full") / average(runs[other], "full")
             least = LEAST[other]
             verdict = "reached" if ratio >= least else "**missed**"
@@ -78,9 +82,10 @@ def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
 
 
 def costs(speeds: list[Result]) -> Iterator[str]:
-    where = speeds[0]["environment"]
-    yield "What a model costs: from files to features, and its training as the recipe has it, in"
-    yield f"processor time of {where['processors']} processors, {where['processor']}."
+    machines = sorted({one["environment"]["processor"] for one in speeds})
+    yield f"What a model costs on {', '.join(machines)}: from files to features, pictures a second"
+    yield "by the clock and milliseconds of processor time, the best of three rounds; in training,"
+    yield "processor time of a step forward and back, and of all steps of the recipe."
     yield f"{PICTURES_A_SECOND} pictures a second were the aim for `{OURS}`."
     yield "`python benchmarks/retrieval_speed.py`"
     yield ""

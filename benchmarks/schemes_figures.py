@@ -71,7 +71,7 @@ def lines(found: Found, search: Found) -> Iterator[str]:
         if row["scheme"] in scores:
             cells.append(f"{scores[row['scheme']][PRECISION]['mean']:.3f}")
         elif found_by := trained.get(TRAINED.get(row["scheme"], "")):
-            cells.append(f"{retrieval_report.average(found_by, PRECISION):.3f}")
+            cells.append(f"{retrieval_report.average(found_by, PRECISION):.3f}, trained")
         else:
             cells.append("")
         yield f"| {' | '.join(cells)} |"

@@ -36,7 +36,7 @@ Array = npt.NDArray[Any]
 _FORMAT = "jpegcrypt arrays 2"  # part of every cache key: a change of what is stored changes it
 _RECORD = "record.json"
 _CHUNK = 64  # files handed to a process at a time
-_WORTH_A_PROCESS = 5000  # small files that take as long as starting one and sending what it read
+_WORTH_A_PROCESS = 30_000_000  # bytes of files; below, starting one and sending takes longer
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -359,7 +359,8 @@ def _pictures(
 ) -> Iterator[_Picture | str]:
     """Yield what was read of each file, or why it could not be."""
     if workers is None:
-        workers = max(1, min(joblib.cpu_count(), len(paths) // _WORTH_A_PROCESS))
+        size = sum(path.stat().st_size for path in paths if path.is_file())
+        workers = max(1, min(joblib.cpu_count(), size // _WORTH_A_PROCESS))
     chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
     for pictures in parallel(joblib.delayed(_read_chunk)(c, read, cipher_only) for c in chunks):

@@ -36,6 +36,11 @@ class Recipe:
         Of the arithmetic; weights and optimizer stay float32.
     seed : int
         Of weights, batches, dropout and whatever else is drawn.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to train with: no epoch, or an empty batch.
     """
 
     epochs: int = 70
@@ -54,6 +59,11 @@ class Recipe:
     precision: Literal["float32", "bf16"] = "float32"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_classes", "batch_pictures"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}, expected at least 1")
+
     def rate(self, epoch: float) -> float:
         """Return the learning rate after so many epochs, which need not be whole.
 
@@ -67,5 +77,6 @@ class Recipe:
             return self.learning_rate * (0.1 + 0.9 * epoch / self.warmup)
         if self.schedule == "steps":
             return self.learning_rate * 0.1 ** bisect.bisect(self.milestones, epoch)
-        done = (epoch - self.warmup) / (self.epochs - self.warmup)
+        left = self.epochs - self.warmup
+        done = (epoch - self.warmup) / left if left > 0 else 1.0
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

@@ -25,7 +25,7 @@ def test_every_run_can_be_built() -> None:
     assert {run.model for run in runs} == set(models.names())
     for run in runs:
         models.find(run.model)
-        assert set(run.config) <= models.settings(run.model)
+        assert set(run.config) <= models.settings(run.model).keys()
         replace(models.recipe(run.model), **run.recipe)
 
 

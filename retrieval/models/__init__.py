@@ -4,11 +4,11 @@ A file ``name.py`` has the class ``Name``, its ``Config``, and ``RECIPE``, the t
 with it. ``create`` finds them by the name of the file: a new model is a new file, and nothing else.
 """
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_type_hints
 
 import torch
 from torch import nn
@@ -64,15 +64,17 @@ def find(name: str) -> type[Network]:
     return found
 
 
-def settings(name: str) -> set[str]:
-    """Return the fields of a model's configuration that may be chosen.
+def settings(name: str) -> dict[str, Any]:
+    """Return the fields of a model's configuration that may be chosen, with their types.
 
     Examples
     --------
-    >>> "patch" in settings("gmlp"), "classes" in settings("gmlp")
-    (True, False)
+    >>> settings("gmlp")["patch"], "classes" in settings("gmlp")
+    (<class 'int'>, False)
     """
-    return {field.name for field in fields(_module(name).Config)} - {"classes"}
+    types = get_type_hints(_module(name).Config)
+    del types["classes"]
+    return types
 
 
 def create(name: str, **config: Any) -> Network:

@@ -127,4 +127,4 @@ def test_the_command_says_what_is_missing(tmp_path) -> None:
 
 def test_settings_of_models_and_training_have_different_names() -> None:
     for name in models.names():
-        assert not models.settings(name) & {field.name for field in fields(recipe(name))}
+        assert not models.settings(name).keys() & {field.name for field in fields(recipe(name))}

@@ -378,7 +378,8 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a fil
     metavar="NAME",
     default="block_set",
     show_default=True,
-    help="block_set is ours; gmlp, vit and resnet are those of the papers.",
+    help="block_set is ours; gmlp, vit and resnet are those of the papers; dct_histogram and "
+    "code_transformer are after others.",
 )
 @click.option(
     "--again",

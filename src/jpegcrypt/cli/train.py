@@ -1,11 +1,12 @@
 """The command `train`: settings from the command line, a progress bar, and what went wrong."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -86,24 +87,48 @@ def parse(settings: Sequence[str], model: str) -> tuple[dict[str, Any], "Recipe"
     from jpegcrypt.retrieval import models
 
     recipe = models.recipe(model)
-    for_recipe = {field.name for field in fields(recipe)}
+    for_recipe = get_type_hints(type(recipe))
     for_model = models.settings(model)
     chosen: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
-        if not equals or name not in for_recipe | for_model:
+        kind = for_model.get(name, for_recipe.get(name))
+        if not equals or kind is None:
             known = ", ".join(sorted(for_recipe | for_model))
             raise Stop(
                 f"no setting {setting!r} of {model}", hint=f"NAME=VALUE, NAME one of {known}"
             )
-        try:
-            chosen[name] = json.loads(text)
-        except ValueError:
-            chosen[name] = text
-        if isinstance(chosen[name], list):
-            chosen[name] = tuple(chosen[name])
+        chosen[name] = value(name, text, kind)
     config = {name: value for name, value in chosen.items() if name in for_model}
-    return config, replace(recipe, **{k: v for k, v in chosen.items() if k not in for_model})
+    try:
+        return config, replace(recipe, **{k: v for k, v in chosen.items() if k not in for_model})
+    except ValueError as error:
+        raise Stop(str(error), hint="--set changes it") from error
+
+
+def value(name: str, text: str, kind: Any) -> Any:
+    """Read the value of a setting, of a type as annotations have it; numbers are not negative."""
+    if get_origin(kind) is Literal:
+        if text in get_args(kind):
+            return text
+        raise Stop(f"{name} {text!r}, expected one of {', '.join(get_args(kind))}")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if kind is bool and isinstance(found, bool):
+        return found
+    numbers = found if isinstance(found, list) else [found]
+    types: tuple[type, ...] = (int, float) if kind is float else (int,)
+    if kind is not bool and all(type(one) in types and 0 <= one < math.inf for one in numbers):
+        if get_origin(kind) is tuple:
+            return tuple(numbers)
+        if numbers == [found]:
+            return found
+    expected = {
+        bool: "true or false", int: "a whole number from 0", float: "a number from 0"
+    }  # fmt: skip
+    raise Stop(f"{name} {text!r}, expected {expected.get(kind, 'whole numbers, such as [40,60]')}")
 
 
 class _Bar:
