@@ -4,17 +4,18 @@ All of it comes from ``leakage.json`` and ``schemes.json`` in ``results/leakage`
 the markers names the command that makes them. --check only compares.
 """
 
-import argparse
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import leakage_schemes
+from benchmarks.documents import update
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "leakage"
@@ -369,19 +370,13 @@ def with_figures(text: str, figures: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit 1 if a document is not current")
-    options = parser.parse_args(arguments)
-    changed = False
-    for name, (result, make) in DOCUMENTS.items():
-        found = json.loads((RESULTS / result).read_text("utf-8"))
-        path = ROOT / name
-        old = path.read_text("utf-8")
-        new = with_figures(old, make(found))
-        changed |= new != old
-        if not options.check:
-            path.write_text(new, "utf-8")
-    return int(options.check and changed)
+    """Write the documents, or compare."""
+
+    def figures_of(result: str, make: Callable[[Any], str], text: str) -> str:
+        return with_figures(text, make(json.loads((RESULTS / result).read_text("utf-8"))))
+
+    documents = {ROOT / name: partial(figures_of, *made) for name, made in DOCUMENTS.items()}
+    return update(documents, __doc__, arguments)
 
 
 if __name__ == "__main__":

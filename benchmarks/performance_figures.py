@@ -3,7 +3,6 @@
 They come from ``speed/`` and ``instructions.json`` in ``results/``. --check only compares.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.documents import update
 from benchmarks.speed import RATIO_TARGETS, RESULTS, Target, target, verdict
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -88,15 +88,8 @@ def with_figures(text: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit 1 if the page is not current")
-    options = parser.parse_args(arguments)
-    old = DOCUMENT.read_text("utf-8")
-    new = with_figures(old)
-    if options.check:
-        return int(new != old)
-    DOCUMENT.write_text(new, "utf-8")
-    return 0
+    """Write the document, or compare."""
+    return update({DOCUMENT: with_figures}, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The figures come from ``demo.json``, ``quality.json``, ``rate_distortion/`` and 
 ``results/``; the text between the markers names the commands that make them. --check only compares.
 """
 
-import argparse
 import csv
 import json
 import re
@@ -16,6 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import rate_schemes
+from benchmarks.documents import update
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -173,15 +173,8 @@ def with_figures(readme: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit 1 if README.md is not current")
-    options = parser.parse_args(arguments)
-    old = README.read_text("utf-8")
-    new = with_figures(old)
-    if options.check:
-        return int(new != old)
-    README.write_text(new, "utf-8")
-    return 0
+    """Write the document, or compare."""
+    return update({README: with_figures}, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ They come from ``results/retrieval/`` and, for the time that embedding takes, fr
 there. --check only compares.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.documents import update
 from benchmarks.retrieval_report import RATIOS, Result, average, by_run, fastest, read
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "retrieval.md"
@@ -113,15 +113,7 @@ def with_figures(text: str, results: Path = RESULTS) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the document, or compare."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="exit 1 if the page is not current")
-    options = parser.parse_args(arguments)
-    old = DOCUMENT.read_text("utf-8")
-    new = with_figures(old)
-    if options.check:
-        return int(new != old)
-    DOCUMENT.write_text(new, "utf-8")
-    return 0
+    return update({DOCUMENT: with_figures}, __doc__, arguments)
 
 
 if __name__ == "__main__":

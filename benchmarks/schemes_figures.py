@@ -5,7 +5,6 @@ the tables of the papers, from ``results/unsupervised.json`` and ``results/retri
 compares.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import paper_tables, retrieval_report
+from benchmarks.documents import update
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "schemes.md"
@@ -108,15 +108,8 @@ def with_figures(text: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit 1 if the page is not current")
-    options = parser.parse_args(arguments)
-    old = DOCUMENT.read_text("utf-8")
-    new = with_figures(old)
-    if options.check:
-        return int(new != old)
-    DOCUMENT.write_text(new, "utf-8")
-    return 0
+    """Write the document, or compare."""
+    return update({DOCUMENT: with_figures}, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -44,3 +44,17 @@ def take(arrays: Arrays, indices: Indices, device: torch.device | str = "cpu") -
         torch.from_numpy(arrays.steps[indices].astype(np.float32)).to(device),
         torch.from_numpy(arrays.levels[indices].astype(np.float32)).to(device),
     )
+
+
+def some_blocks(coefficients: torch.Tensor, part: float) -> torch.Tensor:
+    """Draw a part of the blocks of a component (n, blocks, 64), the same of each picture; or all.
+
+    Examples
+    --------
+    >>> some_blocks(torch.zeros(2, 8, 64), 0.25).shape
+    torch.Size([2, 2, 64])
+    """
+    if part >= 1:
+        return coefficients
+    blocks = coefficients.shape[1]
+    return coefficients[:, torch.randperm(blocks)[: max(1, round(blocks * part))]]

@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from jpegcrypt.codec.tables import ZIGZAG
-from jpegcrypt.retrieval.batches import Blocks
+from jpegcrypt.retrieval.batches import Blocks, some_blocks
 from jpegcrypt.retrieval.head import Head, Kind
 from jpegcrypt.retrieval.models import Network, Output
 from jpegcrypt.retrieval.recipe import Recipe
@@ -290,10 +290,8 @@ class BlockSet(Network):
         summaries = []
         for index, summary in enumerate(self.components):
             coefficients = batch.coefficients[:, batch.component == index]
-            if self.training and self.config.keep < 1:
-                blocks = coefficients.shape[1]
-                kept = max(1, round(blocks * self.config.keep))
-                coefficients = coefficients[:, torch.randperm(blocks)[:kept]]
+            if self.training:
+                coefficients = some_blocks(coefficients, self.config.keep)
             summaries.append(summary(coefficients, batch.steps[:, index], batch.levels[:, index]))
         if self.config.levels:
             summaries.append(describe_means(batch.levels))

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from jpegcrypt.retrieval.batches import Blocks
+from jpegcrypt.retrieval.batches import Blocks, some_blocks
+from jpegcrypt.retrieval.encoder import encoder
 from jpegcrypt.retrieval.head import Head, Kind
 from jpegcrypt.retrieval.models import Network, Output
 from jpegcrypt.retrieval.recipe import Recipe
@@ -114,20 +115,13 @@ class CodeTransformer(Network):
         self.embed = nn.ModuleList(
             nn.Linear(64, config.dimension) for _ in range(config.components)
         )
-        layer = nn.TransformerEncoderLayer(
+        self.encoder = encoder(
             config.dimension,
-            config.heads,
-            config.mlp,
-            config.dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
+            heads=config.heads,
+            mlp=config.mlp,
+            depth=config.depth,
+            dropout=config.dropout,
         )
-        self.encoder = nn.TransformerEncoder(layer, config.depth, enable_nested_tensor=False)
-        for one in self.encoder.layers:  # they come as copies of the first
-            for parameter in one.parameters():
-                if parameter.dim() > 1:
-                    nn.init.xavier_uniform_(parameter)
         self.norm = nn.LayerNorm(config.dimension)
         self.head = Head(config.dimension, config.features, config.classes, config.head)
 
@@ -137,10 +131,8 @@ class CodeTransformer(Network):
         for index, embed in enumerate(self.embed):
             coefficients = batch.coefficients[:, batch.component == index]
             counts.append(code_counts(coefficients))
-            if self.training and self.config.keep < 1:
-                blocks = coefficients.shape[1]
-                kept = torch.randperm(blocks)[: max(1, round(blocks * self.config.keep))]
-                coefficients = coefficients[:, kept]
+            if self.training:
+                coefficients = some_blocks(coefficients, self.config.keep)
             tokens.append(embed(lengths(coefficients) / 4))  # (n, blocks, D)
         whole = self.norm_counts(torch.cat(counts, dim=1)).clamp(-5, 5)
         x = torch.cat([self.embed_counts(whole)[:, None], *tokens], dim=1)

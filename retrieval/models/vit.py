@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from jpegcrypt.retrieval.encoder import encoder
 from jpegcrypt.retrieval.head import Head, Kind
 from jpegcrypt.retrieval.models import Network, Output
 from jpegcrypt.retrieval.patches import count_patches, to_patches
@@ -63,20 +64,13 @@ class Vit(Network):
         self.positions = nn.Parameter(torch.empty(1, tokens, config.dimension))
         nn.init.trunc_normal_(self.positions, std=0.02)
         self.dropout = nn.Dropout(config.dropout)
-        layers = nn.TransformerEncoderLayer(
+        self.encoder = encoder(
             config.dimension,
-            config.heads,
-            config.mlp,
-            config.dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
+            heads=config.heads,
+            mlp=config.mlp,
+            depth=config.depth,
+            dropout=config.dropout,
         )
-        self.encoder = nn.TransformerEncoder(layers, config.depth, enable_nested_tensor=False)
-        for layer in self.encoder.layers:  # they come as copies of the first
-            for parameter in layer.parameters():
-                if parameter.dim() > 1:
-                    nn.init.xavier_uniform_(parameter)
         self.norm = nn.LayerNorm(config.dimension)
         self.head = Head(config.dimension, config.features, config.classes, config.head)
 

@@ -1,0 +1,29 @@
+"""The pre-norm transformer encoder that models with tokens share."""
+
+from torch import nn
+
+
+def encoder(
+    dimension: int, *, heads: int, mlp: int, depth: int, dropout: float
+) -> nn.TransformerEncoder:
+    """Return layers that map (n, tokens, dimension) to the same, each with weights of its own.
+
+    Parameters
+    ----------
+    dimension, heads, mlp, depth : int
+    dropout : float
+
+    Examples
+    --------
+    >>> len(encoder(32, heads=2, mlp=64, depth=3, dropout=0.1).layers)
+    3
+    """
+    layer = nn.TransformerEncoderLayer(
+        dimension, heads, mlp, dropout, activation="gelu", batch_first=True, norm_first=True
+    )
+    layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+    for one in layers.layers:  # they come as copies of the first
+        for parameter in one.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+    return layers
