@@ -661,12 +661,10 @@ TARGET static void rgb_to_ycc_2x2(const uint8_t *top, const uint8_t *bottom, uin
     }
 }
 
-/* Red, green or blue of 16 samples in words; with constants that fit: 1.402 = 1 + 0.402,
- * 1.772 = 2 - 0.228, -0.71414 = 0.28586 - 1, each product rounded like the 32-bit one:
- * (2 v c >> 16) + 1 >> 1 = (v c + 2^15) >> 16. */
-INLINE __m256i scaled(__m256i v, int16_t constant) {
-    v = _mm256_mulhi_epi16(_mm256_add_epi16(v, v), _mm256_set1_epi16(constant));
-    return _mm256_srai_epi16(_mm256_add_epi16(v, _mm256_set1_epi16(1)), 1);
+/* Constants that fit 16 bits: 1.402 = 1 + 0.402, 1.772 = 1 + 0.772, -0.71414 = 0.28586 - 1. In Q15
+ * the first two round as in color.c for each of the 256 values. */
+INLINE __m256i enlarge(__m256i v, int16_t more_than_1) {
+    return _mm256_add_epi16(v, _mm256_mulhrs_epi16(v, _mm256_set1_epi16(more_than_1)));
 }
 
 INLINE __m256i green_part(__m256i u, __m256i v) {
@@ -678,9 +676,9 @@ INLINE __m256i green_part(__m256i u, __m256i v) {
 }
 
 INLINE rgb32 to_rgb(__m256i y, __m256i u, __m256i v) {
-    return (rgb32){_mm256_add_epi16(y, _mm256_add_epi16(v, scaled(v, 26345))),
+    return (rgb32){_mm256_add_epi16(y, enlarge(v, 13173)),
                    _mm256_add_epi16(y, _mm256_sub_epi16(green_part(u, v), v)),
-                   _mm256_add_epi16(y, _mm256_add_epi16(_mm256_add_epi16(u, u), scaled(u, -14942)))};
+                   _mm256_add_epi16(y, enlarge(u, 25297))};
 }
 
 INLINE __m128i two_tiles(const uint8_t *y, size_t step) {

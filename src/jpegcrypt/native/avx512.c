@@ -236,11 +236,19 @@ TARGET static void inverse_block(const int16_t *transposed, uint64_t nonzero, co
 static _Alignas(64) uint8_t rg_order[64], bg_order[64];
 enum { RGB16 = 48 }; /* bytes of 16 pixels */
 
+/* 64 pixels back: the bytes of each register from R (0 to 63) and G (64 to 127), or from B. */
+static _Alignas(64) uint8_t rgb_order[3][64];
+static uint64_t blue_bytes[3];
+
 static void color_init(void) {
     for (int i = 0; i < 16; i++) {
         rg_order[4 * i] = (uint8_t)(3 * i);
         bg_order[4 * i] = (uint8_t)(3 * i + 2);
         rg_order[4 * i + 2] = bg_order[4 * i + 2] = (uint8_t)(3 * i + 1);
+    }
+    for (int i = 0; i < 3 * 64; i++) {
+        rgb_order[i / 64][i % 64] = (uint8_t)(i / 3 + (i % 3 == 1 ? 64 : 0));
+        blue_bytes[i / 64] |= (uint64_t)(i % 3 == 2) << i % 64;
     }
 }
 
@@ -311,6 +319,60 @@ TARGET static void rgb_to_ycc_2x2(const uint8_t *top, const uint8_t *bottom, uin
     }
 }
 
+/* As in avx2.c, from in-lane halves to in-lane halves. */
+INLINE __m512i enlarge(__m512i v, int16_t more_than_1) {
+    return _mm512_add_epi16(v, _mm512_mulhrs_epi16(v, _mm512_set1_epi16(more_than_1)));
+}
+
+INLINE __m512i green(__m512i y, __m512i u, __m512i v) {
+    const __m512i half = _mm512_set1_epi32(1 << 15), factors = _mm512_set1_epi32(pair(-22554, 18734));
+    __m512i low = _mm512_dpwssd_epi32(half, _mm512_unpacklo_epi16(u, v), factors);
+    __m512i high = _mm512_dpwssd_epi32(half, _mm512_unpackhi_epi16(u, v), factors);
+    __m512i sum = _mm512_packs_epi32(_mm512_srai_epi32(low, 16), _mm512_srai_epi32(high, 16));
+    return _mm512_add_epi16(y, _mm512_sub_epi16(sum, v));
+}
+
+/* Eight samples of each of eight tiles. */
+INLINE __m512i load_row(const uint8_t *y, size_t step) {
+    __m512i row = _mm512_undefined_epi32();
+#define TILES(i)                                                                           \
+    row = _mm512_inserti32x4(                                                              \
+        row, _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)(y + 2 * (i) * step)),       \
+                                _mm_loadl_epi64((const void *)(y + (2 * (i) + 1) * step))), i)
+    TILES(0);
+    TILES(1);
+    TILES(2);
+    TILES(3);
+#undef TILES
+    return row;
+}
+
+TARGET static void ycc_to_rgb(const uint8_t *y, size_t step, const uint8_t *cb, const uint8_t *cr,
+                              uint32_t n, uint8_t *rgb) {
+    const __m512i center = _mm512_set1_epi16(128), zero = _mm512_setzero_si512();
+    for (; n >= 64; n -= 64, y += 8 * step, cb += 64, cr += 64, rgb += 3 * 64) {
+        __m512i l = load_row(y, step), u = load(cb), v = load(cr);
+        __m512i l0 = _mm512_unpacklo_epi8(l, zero), l1 = _mm512_unpackhi_epi8(l, zero);
+        __m512i u0 = _mm512_sub_epi16(_mm512_unpacklo_epi8(u, zero), center);
+        __m512i u1 = _mm512_sub_epi16(_mm512_unpackhi_epi8(u, zero), center);
+        __m512i v0 = _mm512_sub_epi16(_mm512_unpacklo_epi8(v, zero), center);
+        __m512i v1 = _mm512_sub_epi16(_mm512_unpackhi_epi8(v, zero), center);
+        __m512i r = _mm512_packus_epi16(_mm512_add_epi16(l0, enlarge(v0, 13173)),
+                                        _mm512_add_epi16(l1, enlarge(v1, 13173)));
+        __m512i g = _mm512_packus_epi16(green(l0, u0, v0), green(l1, u1, v1));
+        __m512i b = _mm512_packus_epi16(_mm512_add_epi16(l0, enlarge(u0, 25297)),
+                                        _mm512_add_epi16(l1, enlarge(u1, 25297)));
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; i++) {
+            __m512i order = load(rgb_order[i]);
+            __m512i out = _mm512_permutex2var_epi8(r, order, g);
+            out = _mm512_mask_permutexvar_epi8(out, blue_bytes[i], order, b);
+            _mm512_storeu_si512(rgb + 64 * i, out);
+        }
+    }
+    jc_avx2.ycc_to_rgb(y, step, cb, cr, n, rgb);
+}
+
 int jc_avx512_available(void) {
     return jc_avx2_available() && __builtin_cpu_supports("avx512f") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
@@ -339,6 +401,7 @@ void jc_avx512_init(void) {
     jc_avx512.name = "avx512";
     jc_avx512.rgb_to_y = rgb_to_y;
     jc_avx512.rgb_to_ycc_2x2 = rgb_to_ycc_2x2;
+    jc_avx512.ycc_to_rgb = ycc_to_rgb;
     jc_avx512.forward_order = jc_identity;
     jc_avx512.forward_block = forward_block;
     jc_avx512.tokenize = tokenize;

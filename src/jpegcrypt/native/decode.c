@@ -17,6 +17,16 @@ static const uint8_t *block_order(const jc_decoder *d) {
 
 /* ---- Blocks to tiles ---- */
 
+/* A block without AC values is one sample throughout: row 0 of every matrix is constant. The roundings
+ * are those of jc_inverse_block_c and, without a bank, of jc_inverse_dct_c. */
+static uint8_t flat_sample(const jc_bank *bank, const uint8_t *record, int16_t dc, int step) {
+    if (!bank) return jc_clamp((((int16_t)(dc * step) + 4) >> 3) + 128);
+    int column = bank->inverse[record[1] & bank->mask][0][0][0];
+    int row = bank->inverse[record[0] & bank->mask][0][0][0];
+    int32_t y = (int16_t)((column * (int16_t)(16 * dc * step) + (1 << 13)) >> 14);
+    return jc_clamp((row * y + (128 << 18) + (1 << 17)) >> 18);
+}
+
 /* Blocks [o, o + n) of component c, h of them in each MCU, from places from `at` on. */
 static void put_row(const jc_decoder *d, int c, size_t o, uint32_t n, size_t at, size_t h, size_t mcu,
                     int16_t (*block)[64], const uint64_t *nonzero) {
@@ -30,20 +40,26 @@ static void put_row(const jc_decoder *d, int c, size_t o, uint32_t n, size_t at,
     const int16_t *shrink = full ? jc_shrink_ac : jc_shrink_none;
     for (size_t end = o + n; o < end; o++) {
         size_t place = at + column;
+        const uint8_t *record = NULL;
+        uint8_t *tile = plane + o * JC_BLOCK;
+        int16_t *dc = &block[place][0];
         if (d->bank) {
-            const uint8_t *record = plan->records + o * JC_RECORD;
-            int16_t *dc = &block[place][0];
+            record = plan->records + o * JC_RECORD;
             if (d->dc[c])
                 *dc = d->dc[c][o];
             else if (shift)
                 *dc = (int16_t)jc_dc_wrap(*dc + jc_dc_sign(d->bank, record) * shift, bound);
             size_t ahead = o + JC_PREFETCH < last ? o + JC_PREFETCH : last;
             __builtin_prefetch(plane + (size_t)plan->permutation[ahead] * JC_BLOCK, 1);
-            d->kernels->inverse_block(block[place], nonzero[place], record, d->bank, quantizer, shrink,
-                                      plane + (size_t)plan->permutation[o] * JC_BLOCK);
-        } else {
-            d->kernels->inverse_dct(block[place], quantizer, plane + o * JC_BLOCK);
+            tile = plane + (size_t)plan->permutation[o] * JC_BLOCK;
         }
+        if (!(nonzero[place] & ~1ull))
+            memset(tile, flat_sample(d->bank, record, *dc, step), JC_BLOCK);
+        else if (d->bank)
+            d->kernels->inverse_block(block[place], nonzero[place], record, d->bank, quantizer, shrink,
+                                      tile);
+        else
+            d->kernels->inverse_dct(block[place], quantizer, tile);
         if (++column == h) column = 0, at += mcu;
     }
 }

@@ -41,10 +41,7 @@ INLINE vec v_mul32(vec a, vec b) { return FROM32(vmulq_s32(AS32(a), AS32(b))); }
 INLINE vec v_madd(vec a, vec b) {
     return FROM32(vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b)));
 }
-INLINE vec v_mulhi16(vec a, vec b) {
-    int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b)), high = vmull_high_s16(a, b);
-    return vuzp2q_s16(FROM32(low), FROM32(high));
-}
+INLINE vec v_mulround16(vec a, vec b) { return vqrdmulhq_s16(a, b); } /* (a b + 2^14) >> 15 */
 INLINE vec v_mulhi_u16(vec a, vec b) {
     uint32x4_t low = vmull_u16(vget_low_u16(ASU16(a)), vget_low_u16(ASU16(b)));
     uint32x4_t high = vmull_high_u16(ASU16(a), ASU16(b));
@@ -58,7 +55,6 @@ INLINE vec v_sign16(vec a, vec sign) { /* 0 where the sign is 0 */
 }
 INLINE vec v_shl16(vec a, int n) { return vshlq_s16(a, vdupq_n_s16((int16_t)n)); }
 INLINE vec v_shl32(vec a, int n) { return FROM32(vshlq_s32(AS32(a), vdupq_n_s32(n))); }
-INLINE vec v_shr16(vec a, int n) { return vshlq_s16(a, vdupq_n_s16((int16_t)-n)); }
 INLINE vec v_shr32(vec a, int n) { return FROM32(vshlq_s32(AS32(a), vdupq_n_s32(-n))); }
 INLINE vec v_shr_logical16(vec a, int n) {
     return FROMU16(vshlq_u16(ASU16(a), vdupq_n_s16((int16_t)-n)));

@@ -283,18 +283,16 @@ TARGET static void rgb_to_cbcr(const uint8_t *const *rows, int n_rows, int step,
     jc_rgb_to_cbcr_c(at, n_rows, step, n, cb, cr);
 }
 
-/* With constants that fit: 1.402 = 1 + 0.402, 1.772 = 2 - 0.228, -0.71414 = 0.28586 - 1, each
- * product rounded like the 32-bit one: (2 v c >> 16) + 1 >> 1 = (v c + 2^15) >> 16. */
+/* Constants that fit 16 bits: 1.402 = 1 + 0.402, 1.772 = 1 + 0.772, -0.71414 = 0.28586 - 1. In Q15
+ * the first two round as in color.c for each of the 256 values. */
 INLINE void rgb_8(vec y, vec u, vec v, vec out[3]) {
-    const vec one = v_splat16(1), half = v_splat32(1 << 15);
-    vec v402 = v_shr16(v_add16(v_mulhi16(v_add16(v, v), v_splat16(26345)), one), 1);
-    vec u228 = v_shr16(v_add16(v_mulhi16(v_add16(u, u), v_splat16(-14942)), one), 1);
+    const vec half = v_splat32(1 << 15);
     vec low = v_madd(v_ziplo16(u, v), pair(-22554, 18734));
     vec high = v_madd(v_ziphi16(u, v), pair(-22554, 18734));
     vec green = v_pack32(v_shr32(v_add32(low, half), 16), v_shr32(v_add32(high, half), 16));
-    out[0] = v_add16(y, v_add16(v, v402));
+    out[0] = v_add16(y, v_add16(v, v_mulround16(v, v_splat16(13173))));
     out[1] = v_add16(y, v_sub16(green, v));
-    out[2] = v_add16(y, v_add16(v_add16(u, u), u228));
+    out[2] = v_add16(y, v_add16(u, v_mulround16(u, v_splat16(25297))));
 }
 
 TARGET static void ycc_to_rgb(const uint8_t *y, size_t step, const uint8_t *cb, const uint8_t *cr,

@@ -26,14 +26,13 @@ INLINE vec v_sub32(vec a, vec b) { return _mm_sub_epi32(a, b); }
 INLINE vec v_mul16(vec a, vec b) { return _mm_mullo_epi16(a, b); }
 INLINE vec v_mul32(vec a, vec b) { return _mm_mullo_epi32(a, b); }
 INLINE vec v_madd(vec a, vec b) { return _mm_madd_epi16(a, b); }
-INLINE vec v_mulhi16(vec a, vec b) { return _mm_mulhi_epi16(a, b); }
+INLINE vec v_mulround16(vec a, vec b) { return _mm_mulhrs_epi16(a, b); } /* (a b + 2^14) >> 15 */
 INLINE vec v_mulhi_u16(vec a, vec b) { return _mm_mulhi_epu16(a, b); }
 INLINE vec v_abs16(vec a) { return _mm_abs_epi16(a); }
 INLINE vec v_min16(vec a, vec b) { return _mm_min_epi16(a, b); }
 INLINE vec v_sign16(vec a, vec sign) { return _mm_sign_epi16(a, sign); }
 INLINE vec v_shl16(vec a, int n) { return _mm_sll_epi16(a, _mm_cvtsi32_si128(n)); }
 INLINE vec v_shl32(vec a, int n) { return _mm_sll_epi32(a, _mm_cvtsi32_si128(n)); }
-INLINE vec v_shr16(vec a, int n) { return _mm_sra_epi16(a, _mm_cvtsi32_si128(n)); }
 INLINE vec v_shr32(vec a, int n) { return _mm_sra_epi32(a, _mm_cvtsi32_si128(n)); }
 INLINE vec v_shr_logical16(vec a, int n) { return _mm_srl_epi16(a, _mm_cvtsi32_si128(n)); }
 INLINE vec v_shr_logical32(vec a, int n) { return _mm_srl_epi32(a, _mm_cvtsi32_si128(n)); }
