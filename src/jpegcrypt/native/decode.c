@@ -27,64 +27,75 @@ static uint8_t flat_sample(const jc_bank *bank, const uint8_t *record, int16_t d
     return jc_clamp((row * y + (128 << 18) + (1 << 17)) >> 18);
 }
 
-/* Blocks [o, o + n) of component c, h of them in each MCU, from places from `at` on. */
-static void put_row(const jc_decoder *d, int c, size_t o, uint32_t n, size_t at, size_t h, size_t mcu,
-                    int16_t (*block)[64], const uint64_t *nonzero) {
-    const jc_component *p = &d->frame->component[c];
-    const jc_plan *plan = &d->plan[c];
-    const jc_quantizer *quantizer = d->quantizer[c];
-    uint8_t *plane = d->planes[c];
-    size_t last = jc_component_blocks(d->frame, c) - 1, column = 0;
-    int step = quantizer->natural[0], shift = jc_dc_shift(d->level[c], step), bound = jc_dc_bound(step);
-    int full = p->h == d->frame->h_max && p->v == d->frame->v_max;
-    const int16_t *shrink = full ? jc_shrink_ac : jc_shrink_none;
-    for (size_t end = o + n; o < end; o++) {
-        size_t place = at + column;
-        const uint8_t *record = NULL;
-        uint8_t *tile = plane + o * JC_BLOCK;
-        int16_t *dc = &block[place][0];
-        if (d->bank) {
-            record = plan->records + o * JC_RECORD;
-            if (d->dc[c])
-                *dc = d->dc[c][o];
-            else if (shift)
-                *dc = (int16_t)jc_dc_wrap(*dc + jc_dc_sign(d->bank, record) * shift, bound);
-            size_t ahead = o + JC_PREFETCH < last ? o + JC_PREFETCH : last;
-            __builtin_prefetch(plane + (size_t)plan->permutation[ahead] * JC_BLOCK, 1);
-            tile = plane + (size_t)plan->permutation[o] * JC_BLOCK;
-        }
-        if (!(nonzero[place] & ~1ull))
-            memset(tile, flat_sample(d->bank, record, *dc, step), JC_BLOCK);
-        else if (d->bank)
-            d->kernels->inverse_block(block[place], nonzero[place], record, d->bank, quantizer, shrink,
-                                      tile);
-        else
-            d->kernels->inverse_dct(block[place], quantizer, tile);
-        if (++column == h) column = 0, at += mcu;
-    }
-}
+/* The blocks of an MCU, and what is the same for all blocks of a component. */
+typedef struct {
+    int n;
+    struct {
+        uint8_t c, h, v;
+    } at[JC_MAX_MCU];
+    struct {
+        size_t last; /* block */
+        int step, dc_shift, dc_bound;
+        const int16_t *shrink;
+    } of[JC_MAX_COMPONENTS];
+} mcu_layout;
 
-static size_t mcu_blocks(const jc_frame *frame) {
-    size_t n = 0;
-    for (int c = 0; c < frame->n_components; c++)
-        n += (size_t)(frame->component[c].h * frame->component[c].v);
-    return n;
-}
-
-static void put_mcus(const jc_decoder *d, uint32_t row, uint32_t first, uint32_t last,
-                 int16_t (*block)[64], const uint64_t *nonzero) {
-    size_t mcu = mcu_blocks(d->frame), at = 0;
+static mcu_layout layout_of(const jc_decoder *d) {
+    mcu_layout layout = {0};
     for (int c = 0; c < d->frame->n_components; c++) {
         const jc_component *p = &d->frame->component[c];
-        uint32_t x = first * (uint32_t)p->h, end = last * (uint32_t)p->h;
-        if (end > p->blocks_w) end = p->blocks_w;
-        for (int v = 0; v < p->v; v++, at += (size_t)p->h) {
-            uint32_t y = row * (uint32_t)p->v + (uint32_t)v;
-            if (y < p->blocks_h && x < end)
-                put_row(d, c, (size_t)y * p->blocks_w + x, end - x, at, (size_t)p->h, mcu, block,
-                        nonzero);
-        }
+        int step = d->quantizer[c]->natural[0];
+        int full = p->h == d->frame->h_max && p->v == d->frame->v_max;
+        layout.of[c].last = jc_component_blocks(d->frame, c) - 1;
+        layout.of[c].step = step;
+        layout.of[c].dc_shift = jc_dc_shift(d->level[c], step);
+        layout.of[c].dc_bound = jc_dc_bound(step);
+        layout.of[c].shrink = full ? jc_shrink_ac : jc_shrink_none;
+        for (int v = 0; v < p->v; v++)
+            for (int h = 0; h < p->h; h++, layout.n++) {
+                layout.at[layout.n].c = (uint8_t)c;
+                layout.at[layout.n].h = (uint8_t)h;
+                layout.at[layout.n].v = (uint8_t)v;
+            }
     }
+    return layout;
+}
+
+/* Raster position of block i of an MCU in its component, or JC_PADDING_BLOCK. */
+static size_t raster_position(const jc_decoder *d, const mcu_layout *layout, uint32_t row, uint32_t mcu,
+                              int i) {
+    const jc_component *p = &d->frame->component[layout->at[i].c];
+    uint32_t x = mcu * (uint32_t)p->h + layout->at[i].h, y = row * (uint32_t)p->v + layout->at[i].v;
+    return x < p->blocks_w && y < p->blocks_h ? (size_t)y * p->blocks_w + x : JC_PADDING_BLOCK;
+}
+
+static void put_block(const jc_decoder *d, const mcu_layout *layout, uint32_t row, uint32_t mcu, int i,
+                      int16_t *block, uint64_t nonzero) {
+    size_t o = raster_position(d, layout, row, mcu, i);
+    if (o == JC_PADDING_BLOCK) return;
+    int c = layout->at[i].c;
+    const uint8_t *record = NULL;
+    uint8_t *tile = d->planes[c] + o * JC_BLOCK;
+    if (d->bank) {
+        const jc_plan *plan = &d->plan[c];
+        record = plan->records + o * JC_RECORD;
+        if (d->dc[c])
+            block[0] = d->dc[c][o];
+        else if (layout->of[c].dc_shift)
+            block[0] = (int16_t)jc_dc_wrap(
+                block[0] + jc_dc_sign(d->bank->inverse, d->bank->mask, record) * layout->of[c].dc_shift, layout->of[c].dc_bound);
+        size_t last = layout->of[c].last, ahead = o + JC_PREFETCH < last ? o + JC_PREFETCH : last;
+        __builtin_prefetch(plan->records + ahead * JC_RECORD);
+        __builtin_prefetch(d->planes[c] + (size_t)plan->permutation[ahead] * JC_BLOCK, 1);
+        tile = d->planes[c] + (size_t)plan->permutation[o] * JC_BLOCK;
+    }
+    if (!(nonzero & ~1ull))
+        memset(tile, flat_sample(d->bank, record, block[0], layout->of[c].step), JC_BLOCK);
+    else if (d->bank)
+        d->kernels->inverse_block(block, nonzero, record, d->bank, d->quantizer[c],
+                                  layout->of[c].shrink, tile);
+    else
+        d->kernels->inverse_dct(block, d->quantizer[c], tile);
 }
 
 /* ---- Entropy-coded data to blocks ---- */
@@ -100,93 +111,86 @@ static void append_message(const jc_decoder *d, uint8_t *start, uint64_t nonzero
     d->message->size += (size_t)(end - start);
 }
 
-static jc_status decode_mcus(const jc_decoder *d, jc_walk *walk, uint32_t row, uint32_t first,
-                             uint32_t last, int16_t (*block)[64], uint64_t *nonzero) {
-    const jc_frame *frame = d->frame;
-    const uint8_t *order = block_order(d);
-    size_t mcu = mcu_blocks(frame), n = 0;
-    uint8_t unused[JC_MAX_MESSAGE];
-    if (d->message && jc_reserve(d->message, (last - first) * mcu * JC_MAX_MESSAGE))
-        return JC_NO_MEMORY;
-    memset(block, 0, (last - first) * mcu * sizeof *block);
-    for (uint32_t x = first; x < last; x++) {
-        jc_status status = jc_walk_mcu(walk);
-        if (status) return status;
-        for (int c = 0; c < frame->n_components; c++) {
-            const jc_component *p = &frame->component[c];
-            for (int v = 0; v < p->v; v++)
-                for (int h = 0; h < p->h; h++, n++) {
-                    uint8_t *message = message_end(d, unused), *values = message + 8;
-                    status = d->kernels->decode_block(&walk->reader, walk->scan, c, order, block[n],
-                                                      &values, &nonzero[n]);
-                    if (status) return status;
-                    if (jc_overrun(&walk->reader)) return JC_TRUNCATED;
-                    if (x * (uint32_t)p->h + (uint32_t)h < p->blocks_w &&
-                        row * (uint32_t)p->v + (uint32_t)v < p->blocks_h)
-                        append_message(d, message, nonzero[n], values);
-                }
-        }
-    }
+/* Before the blocks of an MCU. */
+static jc_status start_mcu(const jc_decoder *d, const mcu_layout *layout, jc_walk *walk,
+                           int16_t (*block)[64]) {
+    size_t n = (size_t)layout->n;
+    if (d->message && jc_reserve(d->message, n * JC_MAX_MESSAGE)) return JC_NO_MEMORY;
+    memset(block, 0, n * sizeof *block);
+    return jc_walk_mcu(walk);
+}
+
+static jc_status take_block(const jc_decoder *d, const mcu_layout *layout, jc_walk *walk, uint32_t row,
+                            uint32_t mcu, int i, int16_t *block, uint64_t *nonzero) {
+    uint8_t unused[JC_MAX_MESSAGE], *message = message_end(d, unused), *values = message + 8;
+    jc_status status = d->kernels->decode_block(&walk->reader, walk->scan, layout->at[i].c,
+                                                block_order(d), block, &values, nonzero);
+    if (status) return status;
+    if (jc_overrun(&walk->reader)) return JC_TRUNCATED;
+    if (raster_position(d, layout, row, mcu, i) != JC_PADDING_BLOCK)
+        append_message(d, message, *nonzero, values);
     return JC_OK;
 }
 
 typedef struct {
-    _Alignas(64) int16_t block[JC_BATCH * JC_MAX_MCU][64];
-    uint64_t nonzero[JC_BATCH * JC_MAX_MCU];
-} batch;
+    _Alignas(64) int16_t block[JC_MAX_MCU][64];
+    uint64_t nonzero[JC_MAX_MCU];
+} mcu_blocks;
 
-static uint32_t batch_end(const jc_frame *frame, uint32_t first) {
-    return frame->mcus_w - first > JC_BATCH ? first + JC_BATCH : frame->mcus_w;
-}
-
+/* Entropy decoding waits for itself and the inverse transform for its registers, so the processor does
+ * both at once if they take turns: each block is put when the same one of the next MCU is taken, by when
+ * its values have left the store buffer. */
 jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
-    batch blocks;
-    for (uint32_t row = 0; row < d->frame->mcus_h; row++)
-        for (uint32_t first = 0, last; first < d->frame->mcus_w; first = last) {
-            last = batch_end(d->frame, first);
-            jc_status status = decode_mcus(d, walk, row, first, last, blocks.block, blocks.nonzero);
-            if (status) return status;
-            put_mcus(d, row, first, last, blocks.block, blocks.nonzero);
+    const mcu_layout layout = layout_of(d);
+    mcu_blocks two[2];
+    for (uint32_t row = 0; row < d->frame->mcus_h; row++) {
+        mcu_blocks *last = &two[(d->frame->mcus_w - 1) & 1];
+        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++) {
+            mcu_blocks *this = &two[mcu & 1], *before = &two[~mcu & 1];
+            jc_status status = start_mcu(d, &layout, walk, this->block);
+            for (int i = 0; i < layout.n; i++) {
+                if (!status)
+                    status = take_block(d, &layout, walk, row, mcu, i, this->block[i], &this->nonzero[i]);
+                if (status) return status;
+                if (mcu) put_block(d, &layout, row, mcu - 1, i, before->block[i], before->nonzero[i]);
+            }
         }
+        for (int i = 0; i < layout.n; i++)
+            put_block(d, &layout, row, d->frame->mcus_w - 1, i, last->block[i], last->nonzero[i]);
+    }
     return jc_walk_end(walk);
 }
 
 /* ---- The two stages apart ---- */
 
-/* Of a row of MCUs: coefficients, then masks. */
-typedef struct {
-    int16_t (*block)[64];
-    uint64_t *nonzero;
-} row_blocks;
-
-static size_t row_size(const jc_frame *frame) { return mcu_blocks(frame) * frame->mcus_w; }
-
-static row_blocks row_at(const jc_frame *frame, uint8_t *memory, uint32_t i) {
-    size_t n = row_size(frame);
-    uint8_t *start = memory + i * n * (sizeof(int16_t[64]) + sizeof(uint64_t));
-    return (row_blocks){(int16_t(*)[64])(void *)start,
-                        (uint64_t *)(void *)(start + n * sizeof(int16_t[64]))};
+static mcu_blocks *row_at(const jc_frame *frame, uint8_t *memory, uint32_t i) {
+    return (mcu_blocks *)(void *)memory + (size_t)i * frame->mcus_w;
 }
 
-size_t jc_row_bytes(const jc_frame *frame) {
-    return row_size(frame) * (sizeof(int16_t[64]) + sizeof(uint64_t));
-}
+size_t jc_row_bytes(const jc_frame *frame) { return frame->mcus_w * sizeof(mcu_blocks); }
 
 jc_status jc_decode_rows(const jc_decoder *d, jc_walk *walk, uint32_t first, uint32_t last,
                          uint8_t *memory) {
+    const mcu_layout layout = layout_of(d);
     for (uint32_t row = first; row < last; row++) {
-        row_blocks out = row_at(d->frame, memory, row - first);
-        jc_status status =
-            decode_mcus(d, walk, row, 0, d->frame->mcus_w, out.block, out.nonzero);
-        if (status) return status;
+        mcu_blocks *out = row_at(d->frame, memory, row - first);
+        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++, out++) {
+            jc_status status = start_mcu(d, &layout, walk, out->block);
+            for (int i = 0; i < layout.n && !status; i++)
+                status = take_block(d, &layout, walk, row, mcu, i, out->block[i], &out->nonzero[i]);
+            if (status) return status;
+        }
     }
     return JC_OK;
 }
 
 void jc_put_rows(const jc_decoder *d, uint32_t first, uint32_t last, uint8_t *memory) {
+    const mcu_layout layout = layout_of(d);
     for (uint32_t row = first; row < last; row++) {
-        row_blocks in = row_at(d->frame, memory, row - first);
-        put_mcus(d, row, 0, d->frame->mcus_w, in.block, in.nonzero);
+        mcu_blocks *in = row_at(d->frame, memory, row - first);
+        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++, in++)
+            for (int i = 0; i < layout.n; i++)
+                put_block(d, &layout, row, mcu, i, in->block[i], in->nonzero[i]);
     }
 }
 
@@ -209,25 +213,18 @@ static uint64_t reorder(const jc_decoder *d, const int16_t *natural, int16_t *bl
 
 /* In the order of an interleaved scan, so that the message does not depend on the file's scans. */
 jc_status jc_coefficients_to_planes(const jc_decoder *d, const int16_t *const *coefficients) {
-    const jc_frame *frame = d->frame;
-    _Alignas(64) int16_t block[JC_MAX_SAMPLING][64];
-    uint64_t nonzero[JC_MAX_SAMPLING];
-    for (uint32_t row = 0; row < frame->mcus_h; row++)
-        for (uint32_t x = 0; x < frame->mcus_w; x++) {
-            int n = 0;
-            if (d->message && jc_reserve(d->message, JC_MAX_SAMPLING * JC_MAX_MESSAGE))
+    const mcu_layout layout = layout_of(d);
+    _Alignas(64) int16_t block[64];
+    for (uint32_t row = 0; row < d->frame->mcus_h; row++)
+        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++) {
+            if (d->message && jc_reserve(d->message, (size_t)layout.n * JC_MAX_MESSAGE))
                 return JC_NO_MEMORY;
-            for (int c = 0; c < frame->n_components; c++) {
-                const jc_component *p = &frame->component[c];
-                for (int i = 0; i < p->h * p->v; i++, n++) {
-                    uint32_t block_x = x * (uint32_t)p->h + (uint32_t)(i % p->h);
-                    uint32_t block_y = row * (uint32_t)p->v + (uint32_t)(i / p->h);
-                    if (block_x >= p->blocks_w || block_y >= p->blocks_h) continue;
-                    size_t o = (size_t)block_y * p->blocks_w + block_x;
-                    nonzero[n] = reorder(d, coefficients[c] + o * JC_BLOCK, block[n]);
-                }
+            for (int i = 0; i < layout.n; i++) {
+                size_t o = raster_position(d, &layout, row, mcu, i);
+                if (o == JC_PADDING_BLOCK) continue;
+                uint64_t nonzero = reorder(d, coefficients[layout.at[i].c] + o * JC_BLOCK, block);
+                put_block(d, &layout, row, mcu, i, block, nonzero);
             }
-            put_mcus(d, row, x, x + 1, block, nonzero);
         }
     return JC_OK;
 }

@@ -67,7 +67,7 @@ static void transform_row(const jc_encoder *e, int c, size_t o, uint32_t n, int 
         if (e->dc[c])
             dc = e->dc[c][o];
         else if (shift)
-            dc = jc_dc_wrap(plain - jc_dc_sign(e->bank, record) * shift, bound);
+            dc = jc_dc_wrap(plain - jc_dc_sign(e->bank->forward, e->bank->mask, record) * shift, bound);
         set_dc(out, place, dc);
         if (e->trellis) {
             out->exact[place][0] -= (int16_t)(16 * step * plain);
