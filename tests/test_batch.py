@@ -256,3 +256,22 @@ def test_decrypt_many_passes_its_keywords_on():
     assert refused.error is not None
     assert shown.unwrap().shape == (16, 16)
     assert "16x16 pixels" in str(large.error)
+
+
+def test_thumbnails_need_no_thread_but_photographs_do():
+    big = np.zeros((512, 512, 3), np.uint8)
+    results = encrypt_many([*grays(3), big, *grays(3), big], KEY, threads=2)
+    for _ in range(3):
+        next(results)
+        assert workers() == []
+    next(results)
+    assert workers()
+    files = [result.unwrap() for result in encrypt_many(grays(3), KEY, threads=2)]
+    for result in decrypt_many(files, KEY, threads=2):
+        result.unwrap()
+    assert [result.index for result in results] == [4, 5, 6, 7]
+
+
+def test_one_thread_is_the_own_one():
+    names = in_order(lambda _: threading.current_thread().name, range(3), 1)
+    assert {result.value for result in names} == {threading.current_thread().name}

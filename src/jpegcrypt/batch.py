@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Generic, TypeVar, Unpack
 
+import numpy as np
+from PIL import Image
+
 from jpegcrypt.api import decrypt, encrypt
 from jpegcrypt.codec.parse import MAX_PIXELS
 from jpegcrypt.encoder import ImageLike, Pixels
@@ -21,6 +24,9 @@ _MOST = 16
 # What photographs behind thumbnails leave of a handful when this is over is handed over one by one,
 # so that their results do not gather.
 _TOO_LONG_SECONDS = 4 * _HANDFUL_SECONDS
+# Below this, threads wait for Python's lock longer than they work without it.
+_THUMBNAIL_SAMPLES = 3 * 256 * 256
+_THUMBNAIL_BYTES = 16_384
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,7 +73,7 @@ def encrypt_many(
     """Encrypt pictures one after another, several at a time.
 
     Threads pay for pictures of a megapixel and more. For thumbnails most of the time goes to keys
-    and Python, one thread at a time: `threads=1` or a plain loop over `encrypt` is as fast, and
+    and Python, one thread at a time: the thread that asks for the results encrypts them itself, and
     several processes are the way to use several processors.
 
     Parameters
@@ -103,7 +109,7 @@ def encrypt_many(
     [0, 1, 2]
     """
     check_settings("encrypt_many", settings, key)
-    return in_order(lambda image: encrypt(image, key, **settings), items, threads)
+    return in_order(lambda image: encrypt(image, key, **settings), items, threads, _is_thumbnail)
 
 
 def decrypt_many(
@@ -140,39 +146,69 @@ def decrypt_many(
     True
     """
     return in_order(
-        lambda data: decrypt(data, key, verify=verify, max_pixels=max_pixels), items, threads
+        lambda data: decrypt(data, key, verify=verify, max_pixels=max_pixels),
+        items,
+        threads,
+        _is_thumbnail_file,
     )
 
 
+def _is_thumbnail(image: object) -> bool:
+    if isinstance(image, Image.Image):
+        return 3 * image.width * image.height < _THUMBNAIL_SAMPLES
+    return isinstance(image, np.ndarray) and image.size < _THUMBNAIL_SAMPLES
+
+
+def _is_thumbnail_file(data: object) -> bool:
+    return isinstance(data, bytes) and len(data) < _THUMBNAIL_BYTES
+
+
 def in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int | None = None,
+    is_quick: Callable[[Item], bool] = lambda item: False,
 ) -> Generator[BatchResult[Result], None, None]:
     """Apply a function to items in threads; yield results in order.
 
-    At most two handfuls of items for each thread are in flight, done but not fetched ones included:
-    whoever consumes slowly holds back the reading. A handful is one item, or several of which each
-    takes less than handing it over. Closing the generator drops what has not begun and waits for
-    the rest.
+    The thread that asks for the results does all of the work if `threads` is 1, and otherwise items
+    that `is_quick` names, unless others are at work. At most two handfuls of items for each thread
+    are in flight, done but not fetched ones included: whoever consumes slowly holds back the
+    reading. A handful is one item, or several of which each takes less than handing it over.
+    Closing the generator drops what has not begun and waits for the rest.
     """
     if threads is None:
         threads = processors()
     if threads < 1:
         raise ValueError(f"{threads} threads, expected at least 1")
-    return _in_order(function, items, threads)
+    if threads == 1:
+        return _here(function, items)
+    return _in_threads(function, items, threads, is_quick)
 
 
-def _in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+def _run(function: Callable[[Item], Result], index: int, item: Item) -> BatchResult[Result]:
+    try:
+        return BatchResult(index, function(item), None)
+    except Exception as error:
+        return BatchResult(index, None, error)
+
+
+def _here(
+    function: Callable[[Item], Result], items: Iterable[Item]
+) -> Generator[BatchResult[Result], None, None]:
+    for index, item in enumerate(items):
+        yield _run(function, index, item)
+
+
+def _in_threads(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int,
+    is_quick: Callable[[Item], bool],
 ) -> Generator[BatchResult[Result], None, None]:
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jpegcrypt")
     window: deque[Future[tuple[list[BatchResult[Result]], list[tuple[int, Item]], float]]] = deque()
     size = 1  # of a handful
-
-    def run(index: int, item: Item) -> BatchResult[Result]:
-        try:
-            return BatchResult(index, function(item), None)
-        except Exception as error:
-            return BatchResult(index, None, error)
 
     def run_all(
         handful: list[tuple[int, Item]],
@@ -182,7 +218,7 @@ def _in_order(
         for index, item in handful:
             if perf_counter() - start > _TOO_LONG_SECONDS:
                 break
-            results.append(run(index, item))
+            results.append(_run(function, index, item))
         return results, handful[len(results) :], perf_counter() - start
 
     def fetch() -> list[BatchResult[Result]]:
@@ -207,6 +243,9 @@ def _in_order(
     deadline = 0.0
     try:
         for numbered in numbered_items():
+            if not window and not handful and is_quick(numbered[1]):
+                yield _run(function, *numbered)
+                continue
             if not handful:
                 deadline = perf_counter() + _HANDFUL_SECONDS
             handful.append(numbered)

@@ -14,7 +14,9 @@ import skimage
 from PIL import Image
 
 from jpegcrypt import Key, atomic, decrypt, inspect
+from jpegcrypt.cli import conversion
 from jpegcrypt.cli.conversion import cipher_name, plain_name
+from jpegcrypt.files import encrypt_picture
 from jpegcrypt.images import FORMATS
 from transcripts import check_transcript, jpegcrypt, tree
 
@@ -318,17 +320,24 @@ def test_a_full_disk_ends_it(photos, monkeypatch):
     assert tree("noise") == NOISE
 
 
-def test_an_interrupt_ends_it(photos, monkeypatch):
-    count, result = itertools.count(), Future.result
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_ends_it(photos, monkeypatch, jobs):
+    count = itertools.count()
 
-    def interrupted(self):
-        if next(count) == 2:
-            raise KeyboardInterrupt
-        return result(self)
+    def interrupted(function):
+        def call(*args, **options):
+            if next(count) == 2:
+                raise KeyboardInterrupt
+            return function(*args, **options)
 
-    monkeypatch.setattr(Future, "result", interrupted)
-    check_transcript("""
-        $ jpegcrypt encrypt photos noise --key album.key --jobs 1
+        return call
+
+    if jobs == 1:
+        monkeypatch.setattr(conversion, "encrypt_picture", interrupted(encrypt_picture))
+    else:
+        monkeypatch.setattr(Future, "result", interrupted(Future.result))
+    check_transcript(f"""
+        $ jpegcrypt encrypt photos noise --key album.key --jobs {jobs}
         jpegcrypt: interrupted, 1 of 6 encrypted
         hint: the same command goes on where it stopped
         [130]
@@ -337,8 +346,6 @@ def test_an_interrupt_ends_it(photos, monkeypatch):
 
 
 def test_a_fault_of_ours_is_a_failure_of_one_file(photos, monkeypatch):
-    from jpegcrypt.files import encrypt_picture
-
     def faulty(data, key, **options):
         if len(data) == Path("photos/summer/a.png").stat().st_size:
             return 1 / 0

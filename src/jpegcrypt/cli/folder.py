@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import click
@@ -59,9 +60,13 @@ def convert_folder(
     if todo:
         conversion.unlock()
 
+    @cache
+    def make_folder(path: str) -> None:
+        os.makedirs(path, exist_ok=True)
+
     def run(task: Task) -> None:
         result = conversion.work(Path(task.src).read_bytes())
-        os.makedirs(os.path.dirname(task.dst), exist_ok=True)
+        make_folder(os.path.dirname(task.dst))
         atomic.write(
             task.dst,
             result,
