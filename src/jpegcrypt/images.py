@@ -96,8 +96,8 @@ def _load(data: bytes) -> tuple[Image.Image, Pixels | None, Metadata]:
         if pixels is None:
             image.load()
         metadata = Metadata.from_pillow(image)
-        if not metadata.exif:
-            metadata = replace(metadata, exif=_collect_exif(image))
+        if not metadata.exif and (exif := _collect_exif(image)):
+            metadata = replace(metadata, exif=exif)
         return image, pixels, metadata
     except UnidentifiedImageError as error:
         raise UnreadableImage(

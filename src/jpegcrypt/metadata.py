@@ -261,6 +261,8 @@ def _as_bytes(value: str | bytes | None) -> bytes | None:
 
 def _as_dpi(value: Any) -> tuple[float, float] | None:
     """The resolution, or None for what files write that know none: zeros, 0/0, infinities."""
+    if value is None:
+        return None
     try:
         return Metadata(dpi=value).dpi
     except (TypeError, ValueError):

@@ -203,10 +203,10 @@ class _Parser:
             size = 128 if wide else 64
             if wide > 1 or table > 3 or len(payload) < i + 1 + size:
                 raise self._error("a DQT segment with a wrong precision, destination or length")
-            steps = table_from_zigzag(payload[i + 1 : i + 1 + size])
-            if not steps.all():
-                raise self._error(f"a quantization step of 0 in table {table}")
-            self.quantization[table] = steps
+            try:
+                self.quantization[table] = table_from_zigzag(payload[i + 1 : i + 1 + size])
+            except ValueError as error:
+                raise self._error(f"{error} in table {table}") from None
             i += 1 + size
 
     def _huffman(self, payload: bytes) -> None:  # B.2.4.2
@@ -336,10 +336,10 @@ class _Parser:
     ) -> None:
         """Fail before allocating if the data cannot hold so many bits for each block."""
         assert self.frame is not None
-        blocks = sum(math.prod(self.frame.block_shapes[c]) for c in components)
+        sizes = [rows * columns for rows, columns in self.frame.block_shapes]
+        blocks = sum(sizes[c] for c in components)
         self.visits += blocks
-        total = sum(map(math.prod, self.frame.block_shapes))
-        if self.visits > max(FEW_VISITS, MAX_VISITS * total):
+        if self.visits > max(FEW_VISITS, MAX_VISITS * sum(sizes)):
             raise self._error(f"scans that visit the blocks more than {MAX_VISITS} times")
         if blocks * bits > entropy.size * 8:
             raise MalformedJpeg(

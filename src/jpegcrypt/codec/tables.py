@@ -99,6 +99,11 @@ def huffman_decoder(table: HuffmanTable, is_dc: bool) -> _core.HuffmanDecoder:
 def table_from_zigzag(steps: bytes) -> Table:
     """Return a table from the 64 or 128 bytes of a DQT segment (B.2.4.1), read-only.
 
+    Raises
+    ------
+    ValueError
+        If a step is 0.
+
     Examples
     --------
     >>> table_from_zigzag(bytes(range(1, 65)))[:3].tolist()
@@ -106,6 +111,8 @@ def table_from_zigzag(steps: bytes) -> Table:
     """
     table = np.empty(64, np.uint16)
     table[ZIGZAG] = np.frombuffer(steps, np.uint8 if len(steps) == 64 else ">u2")
+    if not table.all():
+        raise ValueError("a quantization step of 0")
     table.flags.writeable = False
     return table
 
