@@ -44,12 +44,12 @@ for _ in range(int(sys.argv[2])):
 # Stage -> functions of the core; the first that matches counts.
 STAGES = {
     "color": r"jc_image_to_planes|jc_planes_to_image|rgb_to|ycc_to|weigh|widen|upsample",
-    "blocks": r"forward_block|inverse_block|transform|put_mcus|jc_put_rows",
+    "blocks": r"forward_block|inverse_block|transform|put_block|jc_put_rows",
     "tokens and message": r"tokenize|encode_batch|jc_encode_blocks",
     "Huffman tables": r"jc_huffman|jc_encode_tables|jc_emit_table",
     "bits": r"emit|write_tokens|jc_encode_bits",
     "stuffing": r"stuff|append|jc_join",
-    "entropy decoding": r"decode_block|decode_mcus|jc_decode|jc_walk|refill",
+    "entropy decoding": r"decode_block|take_block|start_mcu|jc_decode|jc_walk|refill",
     "shuffle": r"shuffle",
 }
 # A line of callgrind_annotate: count (share) file:function [object]
