@@ -272,6 +272,16 @@ def test_thumbnails_need_no_thread_but_photographs_do():
     assert [result.index for result in results] == [4, 5, 6, 7]
 
 
+def test_what_is_called_quick_but_waits_gets_threads():
+    def work(item):
+        time.sleep(0.01)
+        return threading.current_thread() is threading.main_thread()
+
+    here = [result.value for result in in_order(work, range(30), 4, lambda item: True)]
+    assert here[:5] == [True] * 5
+    assert here[-5:] == [False] * 5
+
+
 def test_one_thread_is_the_own_one():
     names = in_order(lambda _: threading.current_thread().name, range(3), 1)
     assert {result.value for result in names} == {threading.current_thread().name}

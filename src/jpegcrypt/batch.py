@@ -24,9 +24,11 @@ _MOST = 16
 # What photographs behind thumbnails leave of a handful when this is over is handed over one by one,
 # so that their results do not gather.
 _TOO_LONG_SECONDS = 4 * _HANDFUL_SECONDS
+_QUICK_SECONDS = 0.002  # waiting for a network takes longer,
+_PATIENCE_SECONDS = 0.1  # and so does the first picture, which imports modules
 # Below this, threads wait for Python's lock longer than they work without it.
 _THUMBNAIL_SAMPLES = 3 * 256 * 256
-_THUMBNAIL_BYTES = 16_384
+THUMBNAIL_BYTES = 16_384
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -160,7 +162,7 @@ def _is_thumbnail(image: object) -> bool:
 
 
 def _is_thumbnail_file(data: object) -> bool:
-    return isinstance(data, bytes) and len(data) < _THUMBNAIL_BYTES
+    return isinstance(data, bytes) and len(data) < THUMBNAIL_BYTES
 
 
 def in_order(
@@ -172,10 +174,11 @@ def in_order(
     """Apply a function to items in threads; yield results in order.
 
     The thread that asks for the results does all of the work if `threads` is 1, and otherwise items
-    that `is_quick` names, unless others are at work. At most two handfuls of items for each thread
-    are in flight, done but not fetched ones included: whoever consumes slowly holds back the
-    reading. A handful is one item, or several of which each takes less than handing it over.
-    Closing the generator drops what has not begun and waits for the rest.
+    that `is_quick` names, unless others are at work or these turn out to be slow. At most two
+    handfuls of items for each thread are in flight, done but not fetched ones included: whoever
+    consumes slowly holds back the reading. A handful is one item, or several of which each takes
+    less than handing it over. Closing the generator drops what has not begun, and waits for
+    the rest.
     """
     if threads is None:
         threads = processors()
@@ -209,6 +212,7 @@ def _in_threads(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jpegcrypt")
     window: deque[Future[tuple[list[BatchResult[Result]], list[tuple[int, Item]], float]]] = deque()
     size = 1  # of a handful
+    patience = _PATIENCE_SECONDS  # with what is called quick
 
     def run_all(
         handful: list[tuple[int, Item]],
@@ -243,8 +247,12 @@ def _in_threads(
     deadline = 0.0
     try:
         for numbered in numbered_items():
-            if not window and not handful and is_quick(numbered[1]):
-                yield _run(function, *numbered)
+            if not window and not handful and patience > 0 and is_quick(numbered[1]):
+                start = perf_counter()
+                result = _run(function, *numbered)
+                patience += _QUICK_SECONDS - (perf_counter() - start)
+                patience = min(patience, _PATIENCE_SECONDS)
+                yield result
                 continue
             if not handful:
                 deadline = perf_counter() + _HANDFUL_SECONDS

@@ -338,7 +338,7 @@ def test_an_interrupt_ends_it(photos, monkeypatch, jobs):
         monkeypatch.setattr(Future, "result", interrupted(Future.result))
     check_transcript(f"""
         $ jpegcrypt encrypt photos noise --key album.key --jobs {jobs}
-        jpegcrypt: interrupted, 1 of 6 encrypted
+        jpegcrypt: interrupted, <...> of 6 encrypted
         hint: the same command goes on where it stopped
         [130]
     """)

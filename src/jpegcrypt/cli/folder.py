@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from jpegcrypt import atomic
-from jpegcrypt.batch import in_order
+from jpegcrypt.batch import THUMBNAIL_BYTES, in_order
 from jpegcrypt.cli.conversion import Conversion
 from jpegcrypt.cli.terminal import FAILED, INTERRUPTED, Stop, explain, say
 
@@ -74,8 +74,9 @@ def convert_folder(
             durable=os.path.exists(task.dst),  # what is replaced must not be lost
         )
 
+    work = in_order(run, todo, jobs, lambda task: _size(task.src) < THUMBNAIL_BYTES)
     try:
-        with _progress(len(todo)) as advance, closing(in_order(run, todo, jobs)) as results:
+        with _progress(len(todo)) as advance, closing(work) as results:
             for task, result in zip(todo, results, strict=True):
                 error = result.error
                 if error is None:
@@ -122,6 +123,13 @@ def _find_tasks(
 
 def _is_empty(path: str) -> bool:
     return os.path.isfile(path) and os.path.getsize(path) == 0
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:  # reading will tell
+        return 0
 
 
 def _is_special(path: str) -> bool:
