@@ -202,6 +202,15 @@ def test_sampling_factors():
             raise AssertionError(f"sampling {triple}") from error
 
 
+@pytest.mark.parametrize(
+    "triple", [[(4, 4)] * 3, [(4, 4), (2, 4), (4, 1)], [(1, 1), (4, 4), (2, 2)]]
+)
+def test_factors_too_large_to_interleave(triple):
+    """More blocks than an MCU may have (B.2.3): each component has a scan of its own."""
+    c = random_coefficients(triple, 45, 38)
+    check_same(recode.recode(b"", c, script=recode.SEPARATE))
+
+
 def test_fractional_sampling():
     """Factors that libjpeg cannot upsample: 3 beside 2. The coefficients are read all the same."""
     for triple in ([(3, 1), (2, 1), (1, 1)], [(1, 3), (1, 2), (1, 2)], [(2, 2), (3, 1), (1, 1)]):

@@ -70,6 +70,9 @@ def seeds() -> list[bytes]:
         {"code_length": 13, "restart_interval": 1},
     ):
         files.append(recode.recode(files[0], cipher, **kind))
+    full = read_picture(encode(IMAGE, subsampling="4:4:4"))
+    full.sampling = [(4, 4)] * 3  # the same blocks, in components that cannot be interleaved
+    files.append(recode.recode(b"", full, script=recode.SEPARATE))
     return files
 
 

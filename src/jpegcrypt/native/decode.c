@@ -27,12 +27,13 @@ static uint8_t flat_sample(const jc_bank *bank, const uint8_t *record, int16_t d
     return jc_clamp((row * y + (128 << 18) + (1 << 17)) >> 18);
 }
 
-/* The blocks of an MCU, and what is the same for all blocks of a component. */
+/* The blocks of an MCU, of which coefficient arrays may have more than an interleaved scan; and what is
+ * the same for all blocks of a component. */
 typedef struct {
     int n;
     struct {
         uint8_t c, h, v;
-    } at[JC_MAX_MCU];
+    } at[JC_MAX_SAMPLING];
     struct {
         size_t last; /* block */
         int step, dc_shift, dc_bound;
