@@ -1090,8 +1090,8 @@ cdef class PlanesDecoder:
         cdef uint32_t chunk = <uint32_t> max(<size_t> 1, CHUNK_BYTES // row_bytes)
         cdef int i
         for i in range(3):
-            take_spare(&self.chunks[i], chunk * row_bytes)
-            raise_status(jc_reserve(&self.chunks[i], chunk * row_bytes))
+            take_spare(&self.chunks[i], chunk * row_bytes + JC_CACHE_LINE)
+            raise_status(jc_reserve(&self.chunks[i], chunk * row_bytes + JC_CACHE_LINE))
         pending = []
         with ThreadPoolExecutor(1) as pool:
             i = 0
@@ -1107,12 +1107,12 @@ cdef class PlanesDecoder:
     cdef decode(self, int i, uint32_t first, uint32_t last):
         cdef jc_status status
         with nogil:
-            status = jc_decode_rows(&self.c, &self.walk, first, last, self.chunks[i].data)
+            status = jc_decode_rows(&self.c, &self.walk, first, last, jc_align(self.chunks[i].data))
         self.check(status)
 
     def put(self, int i, uint32_t first, uint32_t last):
         with nogil:
-            jc_put_rows(&self.c, first, last, self.chunks[i].data)
+            jc_put_rows(&self.c, first, last, jc_align(self.chunks[i].data))
 
     def __dealloc__(self):
         cdef int i

@@ -164,6 +164,7 @@ jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
 
 /* ---- The two stages apart ---- */
 
+/* `memory` is aligned to a cache line. */
 static mcu_blocks *row_at(const jc_frame *frame, uint8_t *memory, uint32_t i) {
     return (mcu_blocks *)(void *)memory + (size_t)i * frame->mcus_w;
 }
