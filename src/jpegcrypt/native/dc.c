@@ -90,7 +90,8 @@ jc_status jc_dc_from_residuals(const jc_frame *frame, int c, const int16_t *coef
     coded_order order = {.p = p};
     for (size_t k = 0; k < n; k++) {
         size_t o = next_block(&order);
-        int sign = jc_dc_sign(bank->forward, bank->mask, plan->records + o * JC_RECORD), coded = coefficients[o * JC_BLOCK];
+        int sign = jc_dc_sign(bank->forward, bank->mask, plan->records + o * JC_RECORD);
+        int coded = coefficients[o * JC_BLOCK];
         plain[plan->permutation[o]] = (int16_t)(sign * jc_dc_wrap(coded - before, bound));
         before = coded;
     }
@@ -99,8 +100,10 @@ jc_status jc_dc_from_residuals(const jc_frame *frame, int c, const int16_t *coef
             plain[i] = (int16_t)jc_dc_wrap(
                 plain[i] + median_prediction(plain + i, x, y, p->blocks_w, jc_dc_shift(level, step)),
                 bound);
-    for (size_t o = 0; o < n; o++)
-        dc[o] = (int16_t)(jc_dc_sign(bank->forward, bank->mask, plan->records + o * JC_RECORD) * plain[plan->permutation[o]]);
+    for (size_t o = 0; o < n; o++) {
+        int sign = jc_dc_sign(bank->forward, bank->mask, plan->records + o * JC_RECORD);
+        dc[o] = (int16_t)(sign * plain[plan->permutation[o]]);
+    }
     free(plain);
     return JC_OK;
 }

@@ -26,10 +26,9 @@ static inline int jc_dc_shift(int level, int step) {
     return level < 128 ? -shift : shift;
 }
 
-/* Row 0 of every matrix is constant, so the matrices of a block give its DC value a sign. They are those
- * of bank->forward or bank->inverse, where the first entry is the same: whichever is in the cache. */
-static inline int jc_dc_sign(const int16_t (*matrices)[4][8][2], uint32_t mask,
-                             const uint8_t *record) {
+/* Row 0 of every matrix is constant, so the matrices of a block give its DC value a sign. They are
+ * bank->forward or bank->inverse, whichever is in the cache: their first entries are the same. */
+static inline int jc_dc_sign(const int16_t (*matrices)[4][8][2], uint32_t mask, const uint8_t *record) {
     return (matrices[record[0] & mask][0][0][0] ^ matrices[record[1] & mask][0][0][0]) < 0 ? -1 : 1;
 }
 

@@ -1,8 +1,8 @@
 /* The decoder: entropy-coded data or coefficient arrays to tile planes and to the message that
  * the tag authenticates.
  *
- * As in the encoder, a batch of MCUs goes through both stages while it is in the first-level cache.
- * Two threads may share the work, one a stage, with rows of MCUs between them. */
+ * The blocks of an MCU are taken from the bits while those of the one before become tiles, all in the
+ * first-level cache. Two threads may share the work, one a stage, with rows of MCUs between them. */
 #include "jpegcrypt.h"
 #include "dc.h"
 #include "huffman.h"
@@ -27,18 +27,20 @@ static uint8_t flat_sample(const jc_bank *bank, const uint8_t *record, int16_t d
     return jc_clamp((row * y + (128 << 18) + (1 << 17)) >> 18);
 }
 
-/* The blocks of an MCU, of which coefficient arrays may have more than an interleaved scan; and what is
- * the same for all blocks of a component. */
+/* What is the same for all blocks of a component. */
+typedef struct {
+    size_t last; /* block */
+    int step, dc_shift, dc_bound;
+    const int16_t *shrink;
+} block_kind;
+
+/* The blocks of an MCU; coefficient arrays may have more of them than a scan that interleaves. */
 typedef struct {
     int n;
     struct {
         uint8_t c, h, v;
     } at[JC_MAX_SAMPLING];
-    struct {
-        size_t last; /* block */
-        int step, dc_shift, dc_bound;
-        const int16_t *shrink;
-    } of[JC_MAX_COMPONENTS];
+    block_kind of[JC_MAX_COMPONENTS];
 } mcu_layout;
 
 static mcu_layout layout_of(const jc_decoder *d) {
@@ -47,11 +49,11 @@ static mcu_layout layout_of(const jc_decoder *d) {
         const jc_component *p = &d->frame->component[c];
         int step = d->quantizer[c]->natural[0];
         int full = p->h == d->frame->h_max && p->v == d->frame->v_max;
-        layout.of[c].last = jc_component_blocks(d->frame, c) - 1;
-        layout.of[c].step = step;
-        layout.of[c].dc_shift = jc_dc_shift(d->level[c], step);
-        layout.of[c].dc_bound = jc_dc_bound(step);
-        layout.of[c].shrink = full ? jc_shrink_ac : jc_shrink_none;
+        layout.of[c] = (block_kind){.last = jc_component_blocks(d->frame, c) - 1,
+                                    .step = step,
+                                    .dc_shift = jc_dc_shift(d->level[c], step),
+                                    .dc_bound = jc_dc_bound(step),
+                                    .shrink = full ? jc_shrink_ac : jc_shrink_none};
         for (int v = 0; v < p->v; v++)
             for (int h = 0; h < p->h; h++, layout.n++) {
                 layout.at[layout.n].c = (uint8_t)c;
@@ -63,8 +65,8 @@ static mcu_layout layout_of(const jc_decoder *d) {
 }
 
 /* Raster position of block i of an MCU in its component, or JC_PADDING_BLOCK. */
-static size_t raster_position(const jc_decoder *d, const mcu_layout *layout, uint32_t row, uint32_t mcu,
-                              int i) {
+static size_t raster_position(const jc_decoder *d, const mcu_layout *layout, uint32_t row,
+                              uint32_t mcu, int i) {
     const jc_component *p = &d->frame->component[layout->at[i].c];
     uint32_t x = mcu * (uint32_t)p->h + layout->at[i].h, y = row * (uint32_t)p->v + layout->at[i].v;
     return x < p->blocks_w && y < p->blocks_h ? (size_t)y * p->blocks_w + x : JC_PADDING_BLOCK;
@@ -75,26 +77,26 @@ static void put_block(const jc_decoder *d, const mcu_layout *layout, uint32_t ro
     size_t o = raster_position(d, layout, row, mcu, i);
     if (o == JC_PADDING_BLOCK) return;
     int c = layout->at[i].c;
+    const block_kind *kind = &layout->of[c];
     const uint8_t *record = NULL;
     uint8_t *tile = d->planes[c] + o * JC_BLOCK;
     if (d->bank) {
         const jc_plan *plan = &d->plan[c];
         record = plan->records + o * JC_RECORD;
+        int sign = jc_dc_sign(d->bank->inverse, d->bank->mask, record);
         if (d->dc[c])
             block[0] = d->dc[c][o];
-        else if (layout->of[c].dc_shift)
-            block[0] = (int16_t)jc_dc_wrap(
-                block[0] + jc_dc_sign(d->bank->inverse, d->bank->mask, record) * layout->of[c].dc_shift, layout->of[c].dc_bound);
-        size_t last = layout->of[c].last, ahead = o + JC_PREFETCH < last ? o + JC_PREFETCH : last;
+        else if (kind->dc_shift)
+            block[0] = (int16_t)jc_dc_wrap(block[0] + sign * kind->dc_shift, kind->dc_bound);
+        size_t ahead = o + JC_PREFETCH < kind->last ? o + JC_PREFETCH : kind->last;
         __builtin_prefetch(plan->records + ahead * JC_RECORD);
         __builtin_prefetch(d->planes[c] + (size_t)plan->permutation[ahead] * JC_BLOCK, 1);
         tile = d->planes[c] + (size_t)plan->permutation[o] * JC_BLOCK;
     }
     if (!(nonzero & ~1ull))
-        memset(tile, flat_sample(d->bank, record, block[0], layout->of[c].step), JC_BLOCK);
+        memset(tile, flat_sample(d->bank, record, block[0], kind->step), JC_BLOCK);
     else if (d->bank)
-        d->kernels->inverse_block(block, nonzero, record, d->bank, d->quantizer[c],
-                                  layout->of[c].shrink, tile);
+        d->kernels->inverse_block(block, nonzero, record, d->bank, d->quantizer[c], kind->shrink, tile);
     else
         d->kernels->inverse_dct(block, d->quantizer[c], tile);
 }
@@ -149,9 +151,9 @@ jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
         for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++) {
             mcu_blocks *this = &two[mcu & 1], *before = &two[~mcu & 1];
             jc_status status = start_mcu(d, &layout, walk, this->block);
+            if (status) return status;
             for (int i = 0; i < layout.n; i++) {
-                if (!status)
-                    status = take_block(d, &layout, walk, row, mcu, i, this->block[i], &this->nonzero[i]);
+                status = take_block(d, &layout, walk, row, mcu, i, this->block[i], &this->nonzero[i]);
                 if (status) return status;
                 if (mcu) put_block(d, &layout, row, mcu - 1, i, before->block[i], before->nonzero[i]);
             }
@@ -164,22 +166,38 @@ jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
 
 /* ---- The two stages apart ---- */
 
-/* `memory` is aligned to a cache line. */
-static mcu_blocks *row_at(const jc_frame *frame, uint8_t *memory, uint32_t i) {
-    return (mcu_blocks *)(void *)memory + (size_t)i * frame->mcus_w;
+/* Of a row of MCUs: coefficients, then masks. */
+typedef struct {
+    int16_t (*block)[64];
+    uint64_t *nonzero;
+} row_blocks;
+
+static size_t row_size(const jc_frame *frame) {
+    size_t n = 0;
+    for (int c = 0; c < frame->n_components; c++)
+        n += (size_t)(frame->component[c].h * frame->component[c].v);
+    return n * frame->mcus_w;
 }
 
-size_t jc_row_bytes(const jc_frame *frame) { return frame->mcus_w * sizeof(mcu_blocks); }
+size_t jc_row_bytes(const jc_frame *frame) {
+    size_t bytes = row_size(frame) * (sizeof(int16_t[64]) + sizeof(uint64_t));
+    return (bytes + JC_CACHE_LINE - 1) / JC_CACHE_LINE * JC_CACHE_LINE;
+}
+
+static row_blocks row_at(const jc_frame *frame, uint8_t *memory, uint32_t i) {
+    int16_t(*block)[64] = (int16_t(*)[64])(void *)(memory + i * jc_row_bytes(frame));
+    return (row_blocks){block, (uint64_t *)(void *)(block + row_size(frame))};
+}
 
 jc_status jc_decode_rows(const jc_decoder *d, jc_walk *walk, uint32_t first, uint32_t last,
                          uint8_t *memory) {
     const mcu_layout layout = layout_of(d);
     for (uint32_t row = first; row < last; row++) {
-        mcu_blocks *out = row_at(d->frame, memory, row - first);
-        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++, out++) {
-            jc_status status = start_mcu(d, &layout, walk, out->block);
+        row_blocks out = row_at(d->frame, memory, row - first);
+        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++) {
+            jc_status status = start_mcu(d, &layout, walk, out.block);
             for (int i = 0; i < layout.n && !status; i++)
-                status = take_block(d, &layout, walk, row, mcu, i, out->block[i], &out->nonzero[i]);
+                status = take_block(d, &layout, walk, row, mcu, i, *out.block++, out.nonzero++);
             if (status) return status;
         }
     }
@@ -189,10 +207,10 @@ jc_status jc_decode_rows(const jc_decoder *d, jc_walk *walk, uint32_t first, uin
 void jc_put_rows(const jc_decoder *d, uint32_t first, uint32_t last, uint8_t *memory) {
     const mcu_layout layout = layout_of(d);
     for (uint32_t row = first; row < last; row++) {
-        mcu_blocks *in = row_at(d->frame, memory, row - first);
-        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++, in++)
+        row_blocks in = row_at(d->frame, memory, row - first);
+        for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++)
             for (int i = 0; i < layout.n; i++)
-                put_block(d, &layout, row, mcu, i, in->block[i], in->nonzero[i]);
+                put_block(d, &layout, row, mcu, i, *in.block++, *in.nonzero++);
     }
 }
 

@@ -374,7 +374,7 @@ typedef struct {
 /* A sequential scan of all components straight into tiles, without a coefficient image. */
 jc_status jc_decode_to_planes(const jc_decoder *decoder, jc_walk *walk);
 /* Its two stages on rows of MCUs [first, last), each of which takes jc_row_bytes of memory, aligned to
- * 8 bytes: scan to blocks, in order; blocks to tiles, also in another thread. */
+ * a cache line: scan to blocks, in order; blocks to tiles, also in another thread. */
 size_t jc_row_bytes(const jc_frame *frame);
 jc_status jc_decode_rows(const jc_decoder *decoder, jc_walk *walk, uint32_t first, uint32_t last,
                          uint8_t *memory);
