@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ SEEDS = seeds()
 
 def survive(data: bytes) -> None:
     """Feed a file to everything that reads files."""
-    for function in (decode, read_coefficients, inspect):
+    for function in (decode, partial(decode, threads=2), read_coefficients, inspect):
         start = time.process_time()
         refusal(lambda file, f=function: f(file, max_pixels=MAX_PIXELS), data)
         assert time.process_time() - start < SECONDS
