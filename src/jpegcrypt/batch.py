@@ -262,7 +262,8 @@ def _in_threads(
                 handful = []
                 while len(window) >= 2 * threads:
                     yield from fetch()
-        window.append(pool.submit(run_all, handful))
+        if handful:
+            window.append(pool.submit(run_all, handful))
         while window:
             yield from fetch()
         if failed:
