@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from jpegcrypt import ImageTooLarge, JpegcryptError, Key, UnreadableImage, encrypt, images
+from checks import photo, pillow_pixels
+from jpegcrypt import (
+    ImageTooLarge,
+    JpegcryptError,
+    Key,
+    MalformedJpeg,
+    UnreadableImage,
+    decode,
+    encrypt,
+    images,
+)
 from jpegcrypt.api import Opened
 from jpegcrypt.images import find_format, format_of_name, read_image, write_image
 from jpegcrypt.metadata import Metadata
@@ -70,6 +80,38 @@ def test_other_colors_become_rgb(mode):
     image = gradient("RGB").convert(mode)
     pixels, _ = read_image(save(image, "PNG" if mode == "P" else "TIFF"))
     assert np.array_equal(pixels, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"subsampling": "4:4:4"}, {"subsampling": "4:2:2", "optimize": True},
+        {"keep_rgb": True}, {"progressive": True}, {"restart_marker_blocks": 2},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_shows_what_pillow_shows(mode, options):
+    image = Image.fromarray(photo("coffee.png")[100:151, 200:283]).convert(mode)
+    for format in ("JPEG", "MPO"):
+        data = save(image, format, **options)
+        assert np.array_equal(read_image(data)[0], pillow_pixels(data))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.replace(b"\xff\xd1", b"\xff\xd5"),
+        lambda data: data[:-600] + b"\xff\0" * 4 + data[-592:],
+    ],
+    ids=["wrong restart markers", "no code"],
+)
+def test_a_jpeg_that_pillow_forgives_is_read(damage):
+    image = Image.fromarray(photo("coffee.png")[100:151, 200:283])
+    data = damage(save(image, "JPEG", restart_marker_blocks=2))
+    with pytest.raises(MalformedJpeg):
+        decode(data)
+    assert np.array_equal(read_image(data)[0], pillow_pixels(data))
 
 
 def test_cmyk_jpeg_is_not_inverted():
