@@ -135,8 +135,15 @@ def test_bytes_like(kind):
     assert np.array_equal(decode(kind(PLAIN)), decode(PLAIN))
 
 
-ADOBE = segment(0xEE, b"Adobe\0\x64\0\0\0\0")
 NO_JFIF = remove(PLAIN, 0xE0)
+RGB_IDS = NO_JFIF
+for i, letter in enumerate(b"RGB"):
+    RGB_IDS = patch(patch(RGB_IDS, SOF0, 6 + 3 * i, letter), SOS, 1 + 2 * i, letter)
+SHORT = b"Adobe\0\x64\0\0\0\0"  # too short to say anything
+ADOBE_RGB, ADOBE_YCC, SHORT_ADOBE = (
+    segment(0xEE, payload) for payload in (SHORT + b"\0", SHORT + b"\1", SHORT)
+)
+SHORT_JFIF = segment(0xE0, b"JFIF\0\1\1")
 
 
 @pytest.mark.parametrize(
@@ -144,25 +151,21 @@ NO_JFIF = remove(PLAIN, 0xE0)
     [
         (PLAIN, "ycc"),
         (NO_JFIF, "ycc"),
-        (insert(NO_JFIF, DQT, ADOBE + b""), "rgb"),
-        (insert(NO_JFIF, DQT, segment(0xEE, b"Adobe\0\x64\0\0\0\0\1")), "ycc"),
-        (insert(PLAIN, DQT, segment(0xEE, b"Adobe\0\x64\0\0\0\0\0")), "ycc"),  # JFIF wins
-        (insert(NO_JFIF, DQT, segment(0xEE, b"Adobe\0\x64\0\0\0\0\0")), "rgb"),
+        (RGB_IDS, "rgb"),
+        (insert(NO_JFIF, DQT, ADOBE_YCC), "ycc"),
+        (insert(NO_JFIF, DQT, ADOBE_RGB), "rgb"),
+        (insert(PLAIN, DQT, ADOBE_RGB), "ycc"),  # JFIF wins
+        (insert(RGB_IDS, DQT, ADOBE_YCC), "ycc"),
+        (insert(NO_JFIF, DQT, ADOBE_RGB + ADOBE_YCC), "ycc"),  # the last one wins
+        (insert(NO_JFIF, DQT, ADOBE_YCC + ADOBE_RGB + SHORT_ADOBE), "rgb"),
+        (insert(NO_JFIF, DQT, SHORT_ADOBE), "ycc"),
+        (insert(RGB_IDS, DQT, SHORT_ADOBE), "rgb"),
+        (insert(NO_JFIF, DQT, SHORT_JFIF + ADOBE_RGB), "rgb"),
     ],
 )
 def test_color(data, color):
     """The order in which libjpeg believes the markers."""
-    if data.count(ADOBE):  # 11 bytes after the length: too short to say anything
-        color = "ycc"
     assert parse(data).color == color
-    check_same_pixels(data)
-
-
-def test_color_by_component_ids():
-    data = NO_JFIF
-    for i, letter in enumerate(b"RGB"):
-        data = patch(patch(data, SOF0, 6 + 3 * i, letter), SOS, 1 + 2 * i, letter)
-    assert parse(data).color == "rgb"
     check_same_pixels(data)
 
 

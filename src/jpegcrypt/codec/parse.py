@@ -357,13 +357,13 @@ class _Parser:
         return JpegFile(self.frame, self._color(), tables, self.scans, self.segments)
 
     def _color(self) -> str:
-        """Color space as libjpeg decides it: JFIF, then Adobe's marker, then the identifiers."""
+        """Color space as libjpeg decides it: by JFIF, Adobe's last marker, or the identifiers."""
         if len(self.components) == 1:
             return "gray"
-        for segment in self.segments:
-            if segment.marker == markers.APP0 and segment.payload.startswith(markers.JFIF):
+        for marker, payload in ((s.marker, s.payload) for s in self.segments):
+            if marker == markers.APP0 and payload.startswith(markers.JFIF) and len(payload) >= 14:
                 return "ycc"
-        for segment in self.segments:
-            if segment.marker == markers.APP14 and segment.payload.startswith(markers.ADOBE):
-                return "ycc" if len(segment.payload) < 12 or segment.payload[11] else "rgb"
+        for marker, payload in ((s.marker, s.payload) for s in reversed(self.segments)):
+            if marker == markers.APP14 and payload.startswith(markers.ADOBE) and len(payload) >= 12:
+                return "ycc" if payload[11] else "rgb"
         return "rgb" if bytes(c.id for c in self.components) == b"RGB" else "ycc"
