@@ -31,6 +31,12 @@ _BLOCK = re.compile(
 )
 
 
+SPEED = """\
+Speed: time of Pillow over ours, median of the rounds, one thread; above 1 we are faster.
+Threads, folders, memory and our targets: [performance](docs/performance.md).
+"""
+
+
 def figures() -> str:
     """Return the figures as Markdown."""
     demo, quality = (
@@ -39,7 +45,9 @@ def figures() -> str:
     levels = [
         json.loads(path.read_text("utf-8")) for path in sorted((RESULTS / "speed").glob("*.json"))
     ]
-    return "\n".join([photographs(demo), differences(quality), sizes(), *map(ratios, levels)])
+    return "\n".join(
+        [photographs(demo), differences(quality), sizes(), SPEED, *map(ratios, levels)]
+    )
 
 
 def photographs(demo: dict[str, Any]) -> str:
@@ -148,9 +156,6 @@ def ratios(speed: dict[str, Any]) -> str:
     found = {(row["operation"], row["size"]): row for row in speed["timings"]}
     versions = ", ".join(f"{name} {v}" for name, v in speed["versions"].items())
     lines = [
-        "Speed: time of Pillow over ours, median of the rounds, one thread; above 1 we are faster.",
-        "Threads, folders, memory and our targets: [performance](docs/performance.md).",
-        "",
         f"| | against | {' | '.join(sizes)} |",
         f"|---|---|{'--:|' * len(sizes)}",
     ]
