@@ -4,7 +4,13 @@ from torch import nn
 
 
 def encoder(
-    dimension: int, *, heads: int, mlp: int, depth: int, dropout: float
+    dimension: int,
+    *,
+    heads: int,
+    mlp: int,
+    depth: int,
+    dropout: float,
+    attention_dropout: float,
 ) -> nn.TransformerEncoder:
     """Return layers that map (n, tokens, dimension) to the same, each with weights of its own.
 
@@ -12,10 +18,13 @@ def encoder(
     ----------
     dimension, heads, mlp, depth : int
     dropout : float
+        Behind every dense layer but those of queries, keys and values.
+    attention_dropout : float
+        Of the weights of the attention. With 0 they are never held in memory.
 
     Examples
     --------
-    >>> len(encoder(32, heads=2, mlp=64, depth=3, dropout=0.1).layers)
+    >>> len(encoder(32, heads=2, mlp=64, depth=3, dropout=0.1, attention_dropout=0).layers)
     3
     """
     layer = nn.TransformerEncoderLayer(
@@ -23,6 +32,7 @@ def encoder(
     )
     layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
     for one in layers.layers:  # they come as copies of the first
+        one.self_attn.dropout = attention_dropout
         for parameter in one.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)

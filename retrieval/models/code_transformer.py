@@ -121,6 +121,7 @@ class CodeTransformer(Network):
             mlp=config.mlp,
             depth=config.depth,
             dropout=config.dropout,
+            attention_dropout=config.dropout,
         )
         self.norm = nn.LayerNorm(config.dimension)
         self.head = Head(config.dimension, config.features, config.classes, config.head)

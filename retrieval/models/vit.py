@@ -34,6 +34,7 @@ class Config:
     dimension, heads, mlp, depth, features : int
         Not stated in the paper.
     dropout : float
+        As in Dosovitskiy et al., appendix B.1: none within the attention.
     head : {"batchnorm", "bnneck", "tanh"}
         The paper has "tanh".
     """
@@ -70,6 +71,7 @@ class Vit(Network):
             mlp=config.mlp,
             depth=config.depth,
             dropout=config.dropout,
+            attention_dropout=0.0,
         )
         self.norm = nn.LayerNorm(config.dimension)
         self.head = Head(config.dimension, config.features, config.classes, config.head)
