@@ -98,7 +98,7 @@ def test_threads_in_a_picture(subsampling, effort, restart_interval):
         again = encrypt(image, KEY, nonce=NONCE, threads=threads, dc="residual", **kind)
         assert again == residual
         assert encode(image, threads=threads, **kind) == plain
-    for threads in (2, 64):
+    for threads in (2, 3, 64):
         assert np.array_equal(decrypt(alone, KEY, threads=threads), decrypt(alone, KEY))
         assert np.array_equal(decode(plain, threads=threads), decode(plain))
 
@@ -106,21 +106,48 @@ def test_threads_in_a_picture(subsampling, effort, restart_interval):
 def test_threads_in_small_and_in_large_pictures():
     for height, width in ((1, 1), (17, 1), (1, 300), (2100, 1700)):
         image = np.resize(photo("coffee.png"), (height, width, 3))
-        alone = encrypt(image, KEY, nonce=NONCE)
-        assert encrypt(image, KEY, nonce=NONCE, threads=2) == alone
-        assert np.array_equal(decrypt(alone, KEY, threads=2), decrypt(alone, KEY))
+        for restart_interval in (0, None):
+            kind = {"nonce": NONCE, "restart_interval": restart_interval}
+            alone = encrypt(image, KEY, **kind)
+            assert encrypt(image, KEY, threads=3, **kind) == alone
+            assert np.array_equal(decrypt(alone, KEY, threads=3), decrypt(alone, KEY))
 
 
-def test_a_damaged_file_is_refused_by_two_threads_as_by_one():
-    data = encode(np.resize(photo("coffee.png"), (2100, 1700, 3)))
-    for cut in (len(data) // 2, len(data) - 10):
-        broken = data[:cut] + b"\xff\xd9"
-        texts = set()
-        for threads in (1, 2):
-            with pytest.raises(MalformedJpeg) as caught:
-                decode(broken, threads=threads)
-            texts.add(str(caught.value))
-        assert len(texts) == 1
+END = b"\xff\xd9"
+DAMAGE = {
+    "cut in half": lambda data: data[: len(data) // 2] + END,
+    "cut at the end": lambda data: data[:-10] + END,
+    "zeros": lambda data: data[: len(data) * 2 // 3] + bytes(2000) + END,
+}
+DAMAGE_OF_MARKERS = DAMAGE | {
+    "an interval too few": lambda data: data[: data.rindex(b"\xff\xd3")] + END,
+    "an interval too many": lambda data: data[:-2] + b"\xff\xd4" + END,
+    "a marker too few": lambda data: data.replace(b"\xff\xd1", b"", 1),
+    "a marker too many": lambda data: data.replace(b"\xff\xd1", b"\xff\xd1\xff\xd2", 1),
+    "out of order": lambda data: data.replace(b"\xff\xd1", b"\xff\xd2", 1),
+}
+
+
+def check_refused_alike(broken):
+    texts = set()
+    for threads in (1, 2, 3, 64):
+        with pytest.raises(MalformedJpeg) as caught:
+            decode(broken, threads=threads)
+        texts.add(str(caught.value))
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_is_refused_by_two_threads_as_by_one(damage):
+    image = np.resize(photo("coffee.png"), (2100, 1700, 3))
+    check_refused_alike(damage(encode(image, restart_interval=0)))
+
+
+@pytest.mark.parametrize("damage", DAMAGE_OF_MARKERS.values(), ids=DAMAGE_OF_MARKERS)
+def test_damaged_intervals_are_refused_by_many_threads_as_by_one(damage):
+    data = encode(np.resize(photo("coffee.png"), (900, 1200, 3)), effort="fast")
+    assert [data.count(bytes([0xFF, 0xD0 + i])) for i in range(5)] == [1, 1, 1, 1, 0]
+    check_refused_alike(damage(data))
 
 
 def test_processes_and_environments():

@@ -121,6 +121,7 @@ def coefficients_to_planes(
     dc_residuals: bool = False,
     message_start: bytes | None = None,
 ) -> tuple[Planes, Buffer | None]: ...
+def new_image(frame: Frame) -> npt.NDArray[np.uint8]: ...  # (height, width, components)
 def planes_to_image(
     frame: Frame,
     planes: Planes,

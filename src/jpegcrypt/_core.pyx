@@ -7,6 +7,7 @@ one the same code writes and reads ordinary JPEGs.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from math import gcd
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -126,10 +127,10 @@ cdef extern from "native/jpegcrypt.h" nogil:
         jc_buffer *message
     ctypedef struct jc_walk:
         pass
-    void jc_walk_start(jc_walk *, const jc_scan *)
+    jc_status jc_walk_start(jc_walk *, const jc_scan *, size_t)
     size_t jc_walk_position(const jc_walk *)
-    jc_status jc_walk_end(const jc_walk *)
-    jc_status jc_decode_to_planes(const jc_decoder *, jc_walk *)
+    jc_status jc_walk_end(const jc_walk *, int)
+    jc_status jc_decode_to_planes(const jc_decoder *, jc_walk *, uint32_t, uint32_t)
     size_t jc_row_bytes(const jc_frame *)
     jc_status jc_decode_rows(const jc_decoder *, jc_walk *, uint32_t, uint32_t, uint8_t *)
     void jc_put_rows(const jc_decoder *, uint32_t, uint32_t, uint8_t *)
@@ -297,7 +298,8 @@ cdef class HuffmanDecoder:
 # done in them. The GIL guards it.
 cdef enum:
     SPARES = 24
-    MAX_SPARE = 64 << 20  # bytes in all
+    MAX_SPARE = 128 << 20  # bytes in all
+    LARGE = 32 << 20  # glibc keeps smaller ones by itself, and never larger ones
 
 cdef jc_buffer spares[SPARES]
 cdef size_t spare_bytes = 0
@@ -334,12 +336,14 @@ cdef void keep_spare(jc_buffer *buffer) noexcept:
 
 
 cdef class Buffer:
-    """Bytes that the core made, readable through the buffer protocol; `start` comes first."""
+    """Bytes that the core made, to be had through the buffer protocol; `start` comes first."""
 
     cdef jc_buffer c
 
-    def __cinit__(self, const uint8_t[::1] start=None):
-        take_spare(&self.c, 0)
+    def __cinit__(self, const uint8_t[::1] start=None, *, size_t room=0):
+        take_spare(&self.c, room)
+        if room and jc_reserve(&self.c, room) != JC_OK:
+            raise MemoryError
         if start is not None and start.shape[0]:
             if jc_reserve(&self.c, <size_t> start.shape[0]) != JC_OK:
                 raise MemoryError
@@ -347,7 +351,7 @@ cdef class Buffer:
             self.c.size = <size_t> start.shape[0]
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.c.data, <Py_ssize_t> self.c.size, 1, flags)
+        PyBuffer_FillInfo(view, self, self.c.data, <Py_ssize_t> self.c.size, 0, flags)
 
     def __len__(self):
         return self.c.size
@@ -509,12 +513,19 @@ cdef int raise_status(jc_status status) except -1:
 
 
 cdef each(stage, int n):
-    """Call `stage` with 0 to n - 1, in as many threads."""
+    """Call `stage` with 0 to n - 1, in as many threads; the first error counts."""
     if n == 1:
         stage(0)
         return
     with ThreadPoolExecutor(n) as pool:
         list(pool.map(stage, range(n)))
+
+
+cdef int append(jc_buffer *to, const jc_buffer *more) except -1:
+    raise_status(jc_reserve(to, more.size))
+    memcpy(to.data + to.size, more.data, more.size)
+    to.size += more.size
+    return 0
 
 
 def image_to_planes(const uint8_t[:, :, :] image, Frame frame not None, *, int threads=1):
@@ -538,12 +549,13 @@ def image_to_planes(const uint8_t[:, :, :] image, Frame frame not None, *, int t
     if (image.strides[1] != frame.c.n_components
             or (image.shape[2] > 1 and image.strides[2] != 1)):  # NumPy leaves it open for one
         raise ValueError("the pixels of a row are not contiguous")
-    cdef int n = slice_count(frame, threads), i
+    cdef int n = slice_count(frame.c.mcus_h, threads), i
     planes = Planes(frame)
     parts = [0] * n
 
     def convert(i):
-        parts[i] = fill_planes(planes, image, <uint32_t> i, <uint32_t> n)
+        parts[i] = fill_planes(planes, image, slice_start(frame.c.mcus_h, i, n),
+                               slice_start(frame.c.mcus_h, i + 1, n))
 
     check_encoder_frame(frame)
     each(convert, n)
@@ -553,22 +565,29 @@ def image_to_planes(const uint8_t[:, :, :] image, Frame frame not None, *, int t
     return planes
 
 
-cdef int slice_count(Frame frame, int threads) except -1:
+cdef int slice_count(uint32_t units, int threads) except -1:
     if threads < 1:
         raise ValueError(f"{threads} threads, expected at least 1")
-    return <int> min(<uint32_t> min(threads, MAX_THREADS), frame.c.mcus_h)
+    return <int> min(<uint32_t> min(threads, MAX_THREADS), units)
 
 
-cdef uint32_t slice_row(Frame frame, uint32_t i, uint32_t n):
-    """Row of MCUs at which slice i of n starts."""
-    return <uint32_t> (<uint64_t> frame.c.mcus_h * i // n)
+cdef uint32_t slice_start(uint32_t units, int i, int n):
+    """The unit at which slice i of n starts."""
+    return <uint32_t> (<uint64_t> units * <uint32_t> i // <uint32_t> n)
 
 
-cdef fill_planes(Planes planes, const uint8_t[:, :, :] image, uint32_t i, uint32_t n):
-    """Convert slice i of n; returns the sum of the samples of each component."""
+cdef uint32_t rows_of_intervals(Frame frame, uint32_t restart_interval):
+    """Rows of MCUs after which a restart interval starts with a row again; all, if none does."""
+    if not restart_interval:
+        return frame.c.mcus_h
+    return min(frame.c.mcus_h,
+               restart_interval // <uint32_t> gcd(restart_interval, frame.c.mcus_w))
+
+
+cdef fill_planes(Planes planes, const uint8_t[:, :, :] image, uint32_t first, uint32_t last):
+    """Convert rows of MCUs; returns the sum of the samples of each component."""
     cdef jc_status status
     cdef uint64_t sums[3]
-    cdef uint32_t first = slice_row(planes.frame, i, n), last = slice_row(planes.frame, i + 1, n)
     memset(sums, 0, sizeof(sums))
     with nogil:
         status = jc_image_to_planes(kernels, &planes.frame.c, &image[0, 0, 0], image.strides[0],
@@ -595,6 +614,7 @@ cdef class ScanEncoder:
     cdef jc_encoder c
     cdef jc_slice *slices
     cdef readonly int n
+    cdef bint apart  # every slice starts a restart interval
     cdef jc_buffer planes
     cdef Buffer message
     cdef list keep
@@ -615,13 +635,18 @@ cdef class ScanEncoder:
             for i in range(k):
                 fill_table(&self.c.tables[i], tables[i][0], tables[i][1])
             self.make_tables()
-        self.n = slice_count(frame, threads)
+        cdef uint32_t step = rows_of_intervals(frame, restart_interval), steps
+        self.apart = step < frame.c.mcus_h
+        if not self.apart:
+            step = 1
+        steps = (frame.c.mcus_h + step - 1) // step
+        self.n = slice_count(steps, threads)
         self.slices = <jc_slice *> calloc(<size_t> self.n, sizeof(jc_slice))
         if self.slices is NULL:
             raise MemoryError
         for i in range(self.n):
-            self.slices[i].first_row = slice_row(frame, <uint32_t> i, <uint32_t> self.n)
-            self.slices[i].last_row = slice_row(frame, <uint32_t> i + 1, <uint32_t> self.n)
+            self.slices[i].first_row = step * slice_start(steps, i, self.n)
+            self.slices[i].last_row = min(frame.c.mcus_h, step * slice_start(steps, i + 1, self.n))
             take_spare(&self.slices[i].tokens if self.c.optimize else &self.slices[i].bits, 0)
 
     cdef use_trellis(self, double trellis_lambda):
@@ -730,22 +755,29 @@ cdef class ScanEncoder:
                 for i in range(n)]
 
     def join(self):
-        cdef Buffer scan = Buffer()
+        """The entropy-coded data; joined and stuffed in as many threads as have whole intervals."""
+        cdef Buffer more, scan = Buffer()
+        if not self.apart:
+            self.join_slices(0, self.n, scan)
+            return scan
+        scans = [scan] + [Buffer() for _ in range(1, self.n)]
+        each(lambda i: self.join_slices(i, 1, scans[i]), self.n)
+        for more in scans[1:]:
+            append(&scan.c, &more.c)
+        return scan
+
+    def join_slices(self, int i, int n, Buffer scan):
         cdef jc_status status
         with nogil:
-            status = jc_join_slices(&self.c, self.slices, self.n, &scan.c)
+            status = jc_join_slices(&self.c, &self.slices[i], n, &scan.c)
         raise_status(status)
-        return scan
 
     def join_messages(self):
         cdef int i
         self.message.c = self.slices[0].message
         memset(&self.slices[0].message, 0, sizeof(jc_buffer))
         for i in range(1, self.n):
-            raise_status(jc_reserve(&self.message.c, self.slices[i].message.size))
-            memcpy(self.message.c.data + self.message.c.size, self.slices[i].message.data,
-                   self.slices[i].message.size)
-            self.message.c.size += self.slices[i].message.size
+            append(&self.message.c, &self.slices[i].message)
         return self.message
 
     def __dealloc__(self):
@@ -1045,7 +1077,7 @@ cdef int fill_decoder(jc_decoder *decoder, Frame frame, quantizers, TransformBan
 
 
 cdef class PlanesDecoder:
-    """The two stages of `decode_to_planes`, which may run in two threads, some rows apart."""
+    """The work of `decode_to_planes`, for one or more threads."""
 
     cdef jc_decoder c
     cdef jc_scan scan
@@ -1072,16 +1104,48 @@ cdef class PlanesDecoder:
             raise ValueError(f"{blocks} blocks in an MCU, at most {JC_MAX_MCU}")
         fill_decoder(&self.c, frame, quantizers, bank, plan, levels, self.planes, self.message,
                      self.keep)
-        jc_walk_start(&self.walk, &self.scan)
+
+    def run(self, int threads):
+        cdef uint32_t rows = self.frame.c.mcus_h
+        cdef uint32_t step = rows_of_intervals(self.frame, self.scan.restart_interval)
+        if threads == 1:
+            self.rows(0, rows, self.message)
+        elif step == rows:
+            self.run_in_two()
+        else:
+            self.run_by_intervals(threads, step)
+
+    def run_by_intervals(self, int threads, step):
+        """Rows between restart markers that stand `step` rows apart, in threads of their own."""
+        cdef Buffer message
+        rows = self.frame.c.mcus_h
+        steps = (rows + step - 1) // step
+        n = slice_count(steps, threads)
+        bounds = [min(rows, step * slice_start(steps, i, n)) for i in range(n + 1)]
+        messages = [self.message]
+        messages += [None if self.message is None else Buffer() for _ in range(1, n)]
+        each(lambda i: self.rows(bounds[i], bounds[i + 1], messages[i]), n)
+        for message in messages[1:]:
+            if message is not None:
+                append(&self.message.c, &message.c)
+
+    def rows(self, uint32_t first, uint32_t last, Buffer message):
+        """Rows of MCUs of which the first starts a restart interval; for a thread of its own."""
+        cdef jc_decoder decoder = self.c
+        cdef jc_walk walk
+        cdef jc_status status
+        cdef size_t interval = 0
+        decoder.message = NULL if message is None else &message.c
+        if first:
+            interval = <size_t> first * self.frame.c.mcus_w // self.scan.restart_interval
+        with nogil:
+            status = jc_walk_start(&walk, &self.scan, interval)
+            if status == JC_OK:
+                status = jc_decode_to_planes(&decoder, &walk, first, last)
+        check(status, self.entropy, jc_walk_position(&walk))
 
     cdef check(self, jc_status status):
         check(status, self.entropy, jc_walk_position(&self.walk))
-
-    def run(self):
-        cdef jc_status status
-        with nogil:
-            status = jc_decode_to_planes(&self.c, &self.walk)
-        self.check(status)
 
     def run_in_two(self):
         """Entropy decoding in this thread, what comes behind it in another."""
@@ -1092,6 +1156,7 @@ cdef class PlanesDecoder:
         for i in range(3):
             take_spare(&self.chunks[i], chunk * row_bytes + JC_CACHE_LINE)
             raise_status(jc_reserve(&self.chunks[i], chunk * row_bytes + JC_CACHE_LINE))
+        self.check(jc_walk_start(&self.walk, &self.scan, 0))
         pending = []
         with ThreadPoolExecutor(1) as pool:
             i = 0
@@ -1102,7 +1167,7 @@ cdef class PlanesDecoder:
                 self.decode(i, row, last)
                 pending.append(pool.submit(self.put, i, row, last))
                 row, i = last, (i + 1) % 3
-        self.check(jc_walk_end(&self.walk))
+        self.check(jc_walk_end(&self.walk, 1))
 
     cdef decode(self, int i, uint32_t first, uint32_t last):
         cdef jc_status status
@@ -1134,7 +1199,7 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
     levels : sequence of int, optional
         Level shifts that the encoder had.
     threads : int
-        Two are used at most.
+        As many as there are restart intervals that start with a row of MCUs, else two at most.
 
     Returns
     -------
@@ -1144,10 +1209,7 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
     """
     cdef PlanesDecoder decoder = PlanesDecoder(frame, entropy, dc, ac, quantizers, restart_interval,
                                                bank, plan, levels, message_start)
-    if threads > 1:
-        decoder.run_in_two()
-    else:
-        decoder.run()
+    decoder.run(threads)
     return decoder.planes, decoder.message
 
 
@@ -1191,6 +1253,18 @@ def coefficients_to_planes(Frame frame not None, coefficients, quantizers, *, Tr
     if status != JC_OK:
         raise MemoryError
     return planes, message
+
+
+def new_image(Frame frame not None):
+    """Memory for pixels, uint8 (height, width, components), with whatever is in it."""
+    cdef size_t size = <size_t> frame.c.height * frame.c.width * <size_t> frame.c.n_components
+    cdef Buffer memory
+    shape = (frame.height, frame.width, frame.n_components)
+    if size < LARGE:
+        return np.empty(shape, np.uint8)
+    memory = Buffer(room=size)
+    memory.c.size = size
+    return np.frombuffer(memory, np.uint8).reshape(shape)
 
 
 def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, ::1] image, *,

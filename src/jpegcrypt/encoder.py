@@ -29,6 +29,7 @@ DEFAULT_QUALITY = 75
 MAX_SIDE = 65500  # T.81 allows 65535, but libjpeg, and so most software, opens no more than this
 EFFORTS = ("fast", "default", "best")
 TRELLIS_LAMBDA = 0.17
+RESTART_PIXELS = 1 << 18  # between restart markers, in pictures of four times as many and more
 MAX_THREADS = 64
 
 
@@ -82,6 +83,7 @@ class Layout:
     quantizers: tuple[_core.Quantizer, ...]  # one a component
     segments: bytes  # DQT and SOF0
     identity: bytes  # of the frame and its tables
+    restart_interval: int  # MCUs, unless the caller says it
 
 
 @lru_cache(maxsize=64)
@@ -111,7 +113,17 @@ def make_layout(
         quantizers=tuple(quantizer(table.tobytes()) for table in of_components),
         segments=jpeg_write.frame_segments(frame, steps),
         identity=jpeg_write.frame_identity(frame, of_components),
+        restart_interval=_restart_interval(width, height, luma),
     )
+
+
+def _restart_interval(width: int, height: int, sampling: tuple[int, int]) -> int:
+    """Return MCUs between restart markers, whole rows of them, or 0: it is not worth it."""
+    if width * height < 4 * RESTART_PIXELS:
+        return 0
+    columns = -(-width // (8 * sampling[0]))
+    row = columns * 64 * sampling[0] * sampling[1]
+    return columns * -(-RESTART_PIXELS // row)
 
 
 class EncoderInput(NamedTuple):
@@ -132,7 +144,7 @@ class EncoderInput(NamedTuple):
         qtables: QuantizationTables,
         effort: Effort,
         trellis_lambda: float | None,
-        restart_interval: int,
+        restart_interval: int | None,
     ) -> "EncoderInput":
         """Check the arguments that `encrypt` and `encode` share."""
         pixels = as_pixels(image)
@@ -142,12 +154,15 @@ class EncoderInput(NamedTuple):
         color = pixels.ndim == 3
         height, width = pixels.shape[:2]
         tables = _quantization(quality, qtables)
+        layout = make_layout(width, height, subsampling if color else None, tables)
         return cls(
             pixels if color else pixels[:, :, None],
-            make_layout(width, height, subsampling if color else None, tables),
+            layout,
             None if effort != "fast" else ANNEX_K_HUFFMAN if color else ANNEX_K_HUFFMAN[:2],
             _trellis_lambda(effort, trellis_lambda),
-            in_range("restart_interval", restart_interval, 0, 65535),
+            layout.restart_interval
+            if restart_interval is None
+            else in_range("restart_interval", restart_interval, 0, 65535),
         )
 
     def file(

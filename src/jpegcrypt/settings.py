@@ -21,7 +21,7 @@ class EncoderSettings(TypedDict, total=False):
     key_mode: KeyMode
     effort: Effort
     trellis_lambda: float | None
-    restart_interval: int
+    restart_interval: int | None
 
 
 def check_settings(function: str, settings: Mapping[str, object], key: Key) -> None:

@@ -25,6 +25,7 @@ from checks import (
 )
 from jpegcrypt import _core, decode, encode, read_coefficients
 from jpegcrypt.codec.tables import ANNEX_K_HUFFMAN, quality_tables
+from jpegcrypt.codec.write import SUBSAMPLING
 
 EFFORTS: dict[Literal["fast", "default"], dict[str, bool]] = {  # ours, and the same of Pillow
     "fast": {},
@@ -236,6 +237,28 @@ def test_restart_interval(interval, effort):
     plain = read_coefficients(encode(image))
     for name in ("Y", "Cb", "Cr"):
         assert np.array_equal(getattr(check_same_coefficients(data), name), getattr(plain, name))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "subsampling", "rows"),
+    [
+        (1023, 1024, "4:2:0", None),
+        (1024, 1024, "4:2:0", 16),
+        (1024, 1024, "4:4:4", 32),
+        (1100, 1001, "4:1:1", 32),  # 8 lines of 1024 pixels
+        (17, 65500, "4:2:0", 1),
+    ],
+)
+def test_large_pictures_have_restart_markers(height, width, subsampling, rows):
+    image = np.resize(photo("coffee.png"), (height, width, 3))
+    data = encode(image, subsampling=subsampling, effort="fast")
+    columns = -(-width // (8 * SUBSAMPLING[subsampling][0]))
+    assert oracle.payloads(data, 0xDD) == ([] if rows is None else [(rows * columns).to_bytes(2)])
+    check_same_pixels(data)
+    without = encode(image, subsampling=subsampling, effort="fast", restart_interval=0)
+    assert oracle.payloads(without, 0xDD) == []
+    assert np.array_equal(decode(data), decode(without))
+    assert len(data) - len(without) < 1e-4 * len(data) + 100
 
 
 # --- the file -----------------------------------------------------------------------------------

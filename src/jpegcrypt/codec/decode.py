@@ -73,6 +73,6 @@ def planes_to_image(
 ) -> npt.NDArray[np.uint8]:
     """Upsample and convert to uint8 (height, width, 3), or (height, width) for a gray file."""
     frame = jpeg.frame
-    image = np.empty((frame.height, frame.width, frame.n_components), np.uint8)
+    image = _core.new_image(frame)
     _core.planes_to_image(frame, planes, image, is_rgb=jpeg.color == "rgb", threads=threads)
     return image[:, :, 0] if frame.n_components == 1 else image

@@ -2,7 +2,8 @@
  * the tag authenticates.
  *
  * The blocks of an MCU are taken from the bits while those of the one before become tiles, all in the
- * first-level cache. Two threads may share the work, one a stage, with rows of MCUs between them. */
+ * first-level cache. Threads may share the work: each takes restart intervals of its own; without
+ * restart markers there may be two, one a stage, with rows of MCUs between them. */
 #include "jpegcrypt.h"
 #include "dc.h"
 #include "huffman.h"
@@ -143,11 +144,10 @@ typedef struct {
 /* Entropy decoding waits for itself and the inverse transform for its registers, so the processor does
  * both at once if they take turns: each block is put when the same one of the next MCU is taken, by when
  * its values have left the store buffer. */
-jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
+jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk, uint32_t first, uint32_t last) {
     const mcu_layout layout = layout_of(d);
-    mcu_blocks two[2];
-    for (uint32_t row = 0; row < d->frame->mcus_h; row++) {
-        mcu_blocks *last = &two[(d->frame->mcus_w - 1) & 1];
+    mcu_blocks two[2], *end = &two[(d->frame->mcus_w - 1) & 1];
+    for (uint32_t row = first; row < last; row++) {
         for (uint32_t mcu = 0; mcu < d->frame->mcus_w; mcu++) {
             mcu_blocks *this = &two[mcu & 1], *before = &two[~mcu & 1];
             jc_status status = start_mcu(d, &layout, walk, this->block);
@@ -159,9 +159,9 @@ jc_status jc_decode_to_planes(const jc_decoder *d, jc_walk *walk) {
             }
         }
         for (int i = 0; i < layout.n; i++)
-            put_block(d, &layout, row, d->frame->mcus_w - 1, i, last->block[i], last->nonzero[i]);
+            put_block(d, &layout, row, d->frame->mcus_w - 1, i, end->block[i], end->nonzero[i]);
     }
-    return jc_walk_end(walk);
+    return jc_walk_end(walk, last == d->frame->mcus_h);
 }
 
 /* ---- The two stages apart ---- */

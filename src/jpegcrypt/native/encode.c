@@ -460,7 +460,8 @@ static jc_status pad(joiner *j) { /* with 1-bits, F.1.2.3 */
 
 jc_status jc_join_slices(const jc_encoder *e, const jc_slice *slices, int n_slices, jc_buffer *scan) {
     joiner j = {.kernels = e->kernels, .out = scan};
-    uint32_t markers = 0;
+    uint64_t mcus = (uint64_t)slices->first_row * e->frame->mcus_w, interval = e->restart_interval;
+    uint64_t markers = mcus && interval ? (mcus - 1) / interval : 0; /* before the first slice */
     for (int s = 0; s < n_slices; s++) {
         const jc_piece *piece = (const jc_piece *)(void *)slices[s].pieces.data;
         size_t n = slices[s].pieces.size / sizeof *piece, start = 0;

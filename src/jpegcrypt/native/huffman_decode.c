@@ -152,9 +152,11 @@ static jc_status finish_interval(const jc_reader *r) {
     return r->next - r->count / 8 > r->end ? JC_TRUNCATED : JC_OK;
 }
 
-void jc_walk_start(jc_walk *w, const jc_scan *scan) {
+jc_status jc_walk_start(jc_walk *w, const jc_scan *scan, size_t interval) {
+    const uint8_t *end = scan->entropy->data + scan->entropy->size;
     w->scan = scan;
-    start_interval(w, 0); /* there is always a first one */
+    w->reader = (jc_reader){.next = end, .end = end}; /* if there is no such interval */
+    return start_interval(w, interval);
 }
 
 jc_status jc_walk_mcu(jc_walk *w) {
@@ -165,9 +167,10 @@ jc_status jc_walk_mcu(jc_walk *w) {
     return status;
 }
 
-jc_status jc_walk_end(const jc_walk *w) {
+jc_status jc_walk_end(const jc_walk *w, int is_last) {
     const jc_entropy *e = w->scan->entropy;
     if (finish_interval(&w->reader)) return JC_TRUNCATED;
+    if (!is_last) return JC_OK;
     return w->interval + 1 != e->n_intervals || !e->restarts_in_order ? JC_BAD_RESTART : JC_OK;
 }
 
@@ -203,14 +206,13 @@ jc_status jc_walk_scan(const jc_scan *scan, jc_visit visit, void *context, size_
     uint32_t mcus_w = scan->n_components == 1 ? first->blocks_w : frame->mcus_w;
     uint32_t mcus_h = scan->n_components == 1 ? first->blocks_h : frame->mcus_h;
     jc_walk walk;
-    jc_status status = JC_OK;
-    jc_walk_start(&walk, scan);
+    jc_status status = jc_walk_start(&walk, scan, 0);
     for (uint32_t y = 0; y < mcus_h && !status; y++)
         for (uint32_t x = 0; x < mcus_w && !status; x++) {
             status = jc_walk_mcu(&walk);
             if (!status) status = visit_mcu(&walk, x, y, visit, context);
         }
-    if (!status) status = jc_walk_end(&walk);
+    if (!status) status = jc_walk_end(&walk, 1);
     if (status) *position = jc_walk_position(&walk);
     return status;
 }

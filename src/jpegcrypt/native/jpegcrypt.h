@@ -213,9 +213,9 @@ typedef struct {
     size_t interval; /* restart intervals before this one */
 } jc_walk;
 
-void jc_walk_start(jc_walk *walk, const jc_scan *scan);
+jc_status jc_walk_start(jc_walk *walk, const jc_scan *scan, size_t interval);
 jc_status jc_walk_mcu(jc_walk *walk); /* before each MCU: goes on to the next restart interval */
-jc_status jc_walk_end(const jc_walk *walk);
+jc_status jc_walk_end(const jc_walk *walk, int is_last); /* whether no interval may follow */
 size_t jc_walk_position(const jc_walk *walk); /* in scan->entropy->data */
 
 /* ---- Kernels: one table of functions per instruction set ---- */
@@ -371,10 +371,11 @@ typedef struct {
     jc_buffer *message;                 /* NULL: not wanted */
 } jc_decoder;
 
-/* A sequential scan of all components straight into tiles, without a coefficient image. */
-jc_status jc_decode_to_planes(const jc_decoder *decoder, jc_walk *walk);
-/* Its two stages on rows of MCUs [first, last), each of which takes jc_row_bytes of memory, aligned to
- * a cache line: scan to blocks, in order; blocks to tiles, also in another thread. */
+/* Rows of MCUs [first, last) of a sequential scan of all components straight into tiles, without a
+ * coefficient image; the walk starts there and ends with an interval. */
+jc_status jc_decode_to_planes(const jc_decoder *decoder, jc_walk *walk, uint32_t first, uint32_t last);
+/* Its two stages, a row taking jc_row_bytes of memory, aligned to a cache line: scan to blocks, in
+ * order; blocks to tiles, also in another thread. */
 size_t jc_row_bytes(const jc_frame *frame);
 jc_status jc_decode_rows(const jc_decoder *decoder, jc_walk *walk, uint32_t first, uint32_t last,
                          uint8_t *memory);
