@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 
 SUFFIX = ".jpegcrypt-tmp"
 
@@ -47,9 +48,10 @@ def write(
     try:
         # The kernel applies the umask: reading it would mean changing it, for all threads.
         descriptor = os.open(temporary, _NEW, 0o666 if mode is None else 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
+        with open(descriptor, "wb", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
             if durable:
                 os.fsync(file.fileno())
         if mode is not None:
@@ -95,17 +97,26 @@ def check(path: str | os.PathLike[str], *, overwrite: bool) -> int | None:
         The mode bits of that file.
     """
     path = os.fspath(path)
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:  # not there, or a link to nowhere
-        mode = None
+    mode = _mode(os.lstat, path)
+    if mode is None:
+        return None
+    if stat.S_ISLNK(mode):
+        mode = _mode(os.stat, path)
     if mode is not None and stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "is a directory", path)
     if mode is not None and not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "is a device or a pipe, expected a file", path)
-    if not overwrite and os.path.lexists(path):
+    if not overwrite:
         raise FileExistsError(errno.EEXIST, "the file exists", path)
     return None if mode is None else stat.S_IMODE(mode) & 0o777
+
+
+def _mode(status: Callable[[str], os.stat_result], path: str) -> int | None:
+    """The mode bits that `os.stat` or `os.lstat` tells; None if nothing is there."""
+    try:
+        return status(path).st_mode
+    except OSError:
+        return None
 
 
 def _move_new(temporary: str, path: str) -> None:

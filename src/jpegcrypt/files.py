@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal, Unpack
 
 from jpegcrypt import atomic
@@ -81,7 +80,7 @@ def encrypt_file(
     check_target(src, dst, overwrite=overwrite)
     with naming(src):
         data = encrypt_picture(
-            Path(src).read_bytes(),
+            read_file(src),
             key,
             metadata=metadata,
             background=background,
@@ -131,7 +130,7 @@ def decrypt_file(
     check_target(src, dst, overwrite=overwrite)
     with naming(src):
         data = decrypt_picture(
-            Path(src).read_bytes(),
+            read_file(src),
             key,
             format,
             verify=verify,
@@ -169,6 +168,12 @@ def decrypt_picture(
     """As `decrypt_file`, from the bytes of the one file to those of the other."""
     picture = open_encrypted(data, key, verify=verify, max_pixels=max_pixels)
     return write_image(picture, format, quality=quality)
+
+
+def read_file(path: FilePath) -> bytes:
+    """Return the content of a file, in as few calls of the system as it takes."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def check_target(src: FilePath, dst: FilePath, *, overwrite: bool) -> None:

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 
 import click
 
@@ -21,6 +22,7 @@ from jpegcrypt import atomic
 from jpegcrypt.batch import THUMBNAIL_BYTES, in_order
 from jpegcrypt.cli.conversion import Conversion
 from jpegcrypt.cli.terminal import FAILED, INTERRUPTED, Stop, explain, say
+from jpegcrypt.files import read_file
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _LISTED = 20  # failures that a terminal shows
@@ -53,9 +55,7 @@ def convert_folder(
         raise Stop(f"{dst}: is no folder, but {src} is", hint="name a folder")
     failures: list[Message] = []
     tasks = list(_find_tasks(src, dst, conversion.rename, failures))
-    todo = [
-        task for task in tasks if overwrite or not os.path.isfile(task.dst) or _is_empty(task.dst)
-    ]
+    todo = [task for task in tasks if overwrite or not _is_done(task.dst)]
     counts = Counter({conversion.verb: 0, "there already": len(tasks) - len(todo)})
     if todo:
         conversion.unlock()
@@ -65,16 +65,14 @@ def convert_folder(
         os.makedirs(path, exist_ok=True)
 
     def run(task: Task) -> None:
-        result = conversion.work(Path(task.src).read_bytes())
+        result = conversion.work(read_file(task.src))
         make_folder(os.path.dirname(task.dst))
-        atomic.write(
-            task.dst,
-            result,
-            overwrite=overwrite or _is_empty(task.dst),
-            durable=os.path.exists(task.dst),  # what is replaced must not be lost
-        )
+        there = _stat(task.dst)
+        empty = there is not None and S_ISREG(there.st_mode) and there.st_size == 0
+        durable = there is not None  # what is replaced must not be lost
+        atomic.write(task.dst, result, overwrite=overwrite or empty, durable=durable)
 
-    work = in_order(run, todo, jobs, lambda task: _size(task.src) < THUMBNAIL_BYTES)
+    work = in_order(run, todo, jobs, lambda task: _is_thumbnail(task.src))
     try:
         with _progress(len(todo)) as advance, closing(work) as results:
             for task, result in zip(todo, results, strict=True):
@@ -121,20 +119,27 @@ def _find_tasks(
             yield task
 
 
-def _is_empty(path: str) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) == 0
-
-
-def _size(path: str) -> int:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.path.getsize(path)
-    except OSError:  # reading will tell
-        return 0
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def _is_done(path: str) -> bool:
+    found = _stat(path)
+    return found is not None and S_ISREG(found.st_mode) and found.st_size > 0
 
 
 def _is_special(path: str) -> bool:
     """Pipes and devices; opening one may never return. A link to nowhere is an error instead."""
-    return os.path.exists(path) and not os.path.isfile(path)
+    found = _stat(path)
+    return found is not None and not S_ISREG(found.st_mode)
+
+
+def _is_thumbnail(path: str) -> bool:
+    found = _stat(path)
+    return found is None or found.st_size < THUMBNAIL_BYTES  # reading will tell what is wrong
 
 
 @contextmanager
