@@ -89,6 +89,9 @@ def lines(search: Found, retrieval: Path = RETRIEVAL) -> Iterator[str]:
                     f"{values[rule]:.4f} ({values[rule] / chance[rule]:.1f})" for rule in RULES
                 ]
                 cells += ["", ""]
+                epochs = retrieval_report.epochs(trained[name][0])
+                if " of " in epochs:
+                    cells[2] += f", {epochs} epochs"
             else:
                 cells += ["not run", *[""] * (len(RULES) + 1)]
             yield f"| {' | '.join(cells)} |"

@@ -204,6 +204,7 @@ def measure(
     return {
         "run": asdict(run),
         "recipe": training["recipe"],
+        "epochs_of_model": models.recipe(run.model).epochs,
         "model": models.describe(network),
         "parameters": sum(p.numel() for p in network.parameters()),
         "data": {

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.documents import update
-from benchmarks.retrieval_report import RATIOS, Result, average, by_run, fastest, read
+from benchmarks.retrieval_report import RATIOS, Result, average, by_run, epochs, fastest, read
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "retrieval.md"
 RESULTS = Path(__file__).parent / "results" / "retrieval"
@@ -61,7 +61,7 @@ def table(runs: dict[str, list[Result]]) -> Iterator[str]:
     for name, same in runs.items():
         values = [f"{average(same, measure):.3f}" for measure in MEASURES]
         minutes = sum(one["seconds"]["training"] for one in same) / 60 / len(same)
-        cells = [str(len(same)), str(same[0]["recipe"]["epochs"]), *values, f"{minutes:.0f}"]
+        cells = [str(len(same)), epochs(same[0]), *values, f"{minutes:.0f}"]
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 

@@ -67,7 +67,7 @@ def _data_set(name: str, results: list[Result]) -> str:
             cells[0] += f" ± {stdev(_full(one) for one in same):.4f}"
         minutes = mean(one["seconds"]["training"] for one in same) / 60
         lines.append(
-            f"| {run} | {first['run']['split']} | {len(same)} | {first['recipe']['epochs']} | "
+            f"| {run} | {first['run']['split']} | {len(same)} | {epochs(first)} | "
             f"{first['parameters']:,} | {' | '.join(cells)} | {minutes:.1f} min |"
         )
     for split, first in by_split.items():
@@ -91,6 +91,13 @@ def _full(result: Result) -> float:
 def average(results: list[Result], rule: str) -> float:
     """Return the mean of a measure over seeds."""
     return mean(float(one["scores"][rule]["mean"]) for one in results)
+
+
+def epochs(result: Result) -> str:
+    """Return how many epochs a run had, and how many its model asks for if it had fewer."""
+    had = result["recipe"]["epochs"]
+    asked = result.get("epochs_of_model", had)
+    return f"{had} of {asked}" if had < asked else str(had)
 
 
 def fastest(found: dict[str, Any]) -> tuple[float, float]:

@@ -165,7 +165,8 @@ def train(
     config : dict, optional
         Fields of the model's configuration, besides `classes`.
     resume : bool
-        Go on where the checkpoint stopped, if there is one. It must be of the same training.
+        Go on where the checkpoint stopped, if there is one. It must be of the same training; with
+        the schedule "steps" the epochs may differ, as long as it has not come to its end.
     evaluate_every : int
         Epochs between measurements of mAP, rule "full"; the last epoch is always measured.
     save_every : float
@@ -183,7 +184,8 @@ def train(
     FileExistsError
         If `path` exists and `resume` is false.
     ValueError
-        If the checkpoint is of another training, or there are fewer than two classes.
+        If the checkpoint is of another training or past the last epoch, or there are fewer than two
+        classes.
     Diverged
         If the loss is not finite.
     """
@@ -206,7 +208,7 @@ def train(
         if kept is None:
             atomic.check(path, overwrite=False)
         else:
-            state = kept.training
+            state = kept.training | {"recipe": state["recipe"]}
             network.load_state_dict(kept.network.state_dict())
         rate = recipe.learning_rate
         optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=recipe.weight_decay)
@@ -221,6 +223,8 @@ def train(
                 _write_log(path, state["history"])
 
         total = recipe.epochs * batches.per_epoch
+        if kept is not None:
+            _check_end(path, kept, total, batches.per_epoch)
         clock = time.monotonic() - state["seconds"]
         saved = time.monotonic()
         for epoch in range(state["step"] // batches.per_epoch, recipe.epochs):
@@ -267,6 +271,8 @@ def train(
             if watch:
                 watch(Step(state["step"], total, epoch, row["loss"], _last_map(state["history"])))
             save(finished=epoch + 1 == recipe.epochs)
+        if kept is not None and kept.training["step"] == total:
+            save(finished=True)
     return network.eval().cpu()
 
 
@@ -348,6 +354,8 @@ def _resume(
         ("data and split", {"digest": state["data"]}, {"digest": kept.training["data"]}),
     ):
         differing = [key for key in here | there if here.get(key) != there.get(key)]
+        if what == "recipe" and state["recipe"]["schedule"] == "steps":
+            differing = [key for key in differing if key != "epochs"]
         if differing:
             told = ", ".join(f"{k} {there.get(k)!r}, now {here.get(k)!r}" for k in differing)
             raise ValueError(
@@ -355,6 +363,19 @@ def _resume(
                 "repeat its settings or train into another file"
             )
     return kept
+
+
+def _check_end(
+    path: str | os.PathLike[str], kept: checkpoint.Checkpoint, total: int, per_epoch: int
+) -> None:
+    """Refuse to go on behind an end, where the state of the optimizer is gone, or to go back."""
+    step = kept.training["step"]
+    if step > total or (step < total and not kept.optimizer and step):
+        raise ValueError(
+            f"{os.fspath(path)}: a checkpoint after {step / per_epoch:g} epochs"
+            f"{'' if kept.optimizer else ', finished'}, expected one to end after "
+            f"{total / per_epoch:g}; train into another file"
+        )
 
 
 def _last_map(history: list[dict[str, float]]) -> float | None:

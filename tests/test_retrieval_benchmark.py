@@ -42,7 +42,7 @@ def test_a_run_leaves_its_file_and_is_not_run_again(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(retrieval, "train", lambda *_, **__: pytest.fail("trained again"))
     retrieval.main(arguments)
     report = (folder / "report.md").read_text()
-    assert f"| block_set-nonce | stratified | 1 | 3 | {result['parameters']:,} |" in report
+    assert f"| block_set-nonce | stratified | 1 | 3 of 30 | {result['parameters']:,} |" in report
     with pytest.raises(SystemExit, match="of other settings"):
         retrieval.main([*arguments, "--set", "epochs=4"])
 

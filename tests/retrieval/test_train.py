@@ -1,6 +1,7 @@
 """Training: batches, losses, checkpoints, and runs that are cut off."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,33 @@ def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int
     assert checkpoint.load(path).optimizer == {}
 
 
+@pytest.mark.parametrize("steps", [3, 6, 7])  # on the way, at the end, behind it
+def test_a_run_may_end_sooner_than_it_was_to(tmp_path, pictures, steps: int) -> None:
+    def run(name: str, recipe: Recipe, watch=None, **options):
+        path = tmp_path / f"{name}.safetensors"
+        return _train(path, pictures, *SPLIT, recipe, watch=watch, evaluate_every=1, **options)
+
+    def stop(step) -> None:
+        if step.number == steps + 1:
+            raise CutOff
+
+    longer = replace(RECIPE, epochs=5)
+    whole = run("whole", RECIPE).state_dict()
+    with pytest.raises(CutOff):
+        run("cut", longer, stop, save_every=0)
+    if steps > 2 * RECIPE.epochs:  # batches
+        with pytest.raises(ValueError, match="expected one to end after 3"):
+            run("cut", RECIPE, resume=True)
+        return
+    ended = run("cut", RECIPE, resume=True).state_dict()
+    for name, value in whole.items():
+        assert torch.equal(value, ended[name]), name
+    found = checkpoint.load(tmp_path / "cut.safetensors")
+    assert found.training["recipe"]["epochs"] == 3
+    assert len(found.training["history"]) == 3
+    assert found.optimizer == {}
+
+
 def test_a_seed_is_a_run(tmp_path, pictures) -> None:
     def run(name: str, seed: int):
         recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2, seed=seed)
@@ -153,10 +181,13 @@ def test_another_training_is_refused(tmp_path, pictures) -> None:
     _train(path, pictures, *SPLIT, recipe)
     with pytest.raises(FileExistsError):
         _train(path, pictures, *SPLIT, recipe)
-    with pytest.raises(ValueError, match="another recipe: epochs 1, now 2"):
-        _train(
-            path, pictures, *SPLIT, Recipe(epochs=2, batch_classes=2, batch_pictures=2), resume=True
-        )
+    for changed, message in (
+        ({"margin": 0.5}, "another recipe: margin 0.3, now 0.5"),
+        ({"schedule": "cosine", "epochs": 2}, "epochs 1, now 2"),
+        ({"epochs": 2}, "a checkpoint after 1 epochs, finished, expected one to end after 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _train(path, pictures, *SPLIT, replace(recipe, **changed), resume=True)
     with pytest.raises(ValueError, match="another data and split"):
         _train(path, pictures, SPLIT[1], SPLIT[0], recipe, resume=True)
     with pytest.raises(ValueError, match="another model: depth 1, now 2"):
