@@ -30,7 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jpegcrypt
-from benchmarks import paper_tables, retrieval_report
+from benchmarks import paper_sweeps, paper_tables, retrieval_report
 from benchmarks.photographs import labelled_crops
 from benchmarks.speed import cpu_model
 from jpegcrypt import atomic
@@ -295,6 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name == search["data"].partition(" (")[0]:
         for line in paper_tables.lines(search, results):
             Console().print(line, soft_wrap=True, highlight=False, markup=False)
+        Console().print("", *paper_sweeps.lines(paper_tables.trained_on(name, results)), sep="\n")
     Console().print(f"{results / 'report.md'}")
 
 

@@ -6,6 +6,7 @@ measured on. Ours never stand in such a column.
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -88,7 +89,7 @@ def _full(result: Result) -> float:
     return float(result["scores"]["full"]["mean"])
 
 
-def average(results: list[Result], rule: str) -> float:
+def average(results: Sequence[Result], rule: str) -> float:
     """Return the mean of a measure over seeds."""
     return mean(float(one["scores"][rule]["mean"]) for one in results)
 

@@ -6,7 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks import retrieval, retrieval_figures, retrieval_report, retrieval_speed
+from benchmarks import (
+    paper_sweeps,
+    retrieval,
+    retrieval_figures,
+    retrieval_report,
+    retrieval_speed,
+)
+from benchmarks.retrieval_report import Result
 from jpegcrypt.retrieval import models
 
 
@@ -63,6 +70,45 @@ def test_speed_of_embedding(tmp_path, capsys) -> None:
     assert rate > 1
     assert 0 < cost < 1000
     assert f"{rate:.0f} pictures of " in capsys.readouterr().out
+
+
+def test_tables_of_the_papers() -> None:
+    def run(name: str, epochs: int, of: int, value: float) -> dict[str, list[Result]]:
+        curve = [{"epoch": n, "loss": 1.0} for n in range(1, epochs + 1)]
+        curve[4]["mAP"], curve[-1]["mAP"] = value / 2, value
+        scores = {rule: {"mean": value} for rule in paper_sweeps.MEASURES}
+        recipe = {"epochs": epochs}
+        return {name: [{"recipe": recipe, "epochs_of_model": of, "curve": curve, "scores": scores}]}
+
+    text = "\n".join(
+        paper_sweeps.lines(
+            run("gmlp-fixed", 70, 70, 0.4)
+            | run("gmlp-fixed-d192-l6", 5, 70, 0.1)
+            | run("gmlp-fixed-p32", 70, 70, 0.3)
+            | run("vit-feng2021-p16-q3-m0.5-a1.0", 25, 60, 0.21)
+            | run("resnet-feng2021-p8-q1", 60, 60, 0.11)
+        )
+    )
+    assert "mAP after 5 epochs of 70." in text
+    assert (
+        "| 128 | not run (0.2484) | not run (0.2741) | not run (0.2987) | 0.200 (0.3172) |" in text
+    )
+    assert "| 192 | 0.100 (0.2550) | not run (0.2818) |" in text
+    assert "| 8 | 70 | 0.400 (0.3172) | 0.400 (0.1526) | 0.400 (0.3370) |" in text
+    assert "| 16 |  | not run (0.2824) |" in text
+    assert "| 32 | 70 | 0.300 (0.3046) |" in text
+    assert (
+        "| 16 | 72 | not run (0.4060) | 0.210, 25 of 60 epochs (0.4342) | not run (0.4232) |"
+        in text
+    )
+    assert "| 8 | 96 | not run (0.4910) | not run (0.5373) |" in text
+    assert "not run (0.5211) | 0.110 (0.2197) |" in text
+    # Every number that the papers print in these tables has its place.
+    for paper in ("lu2022", "feng2021"):
+        rows = json.loads((retrieval_report.PAPERS / f"paper-{paper}.json").read_text())["rows"]
+        assert all(f"({row['value']})" in text for row in rows if row["table"] in ("III", "IV"))
+    sizes = {f"d{d}-l{n}" for d in paper_sweeps.DIMENSIONS for n in paper_sweeps.DEPTHS}
+    assert {f"gmlp-fixed-{size}" for size in sizes} <= {run.name for run in retrieval.runs()}
 
 
 def test_the_report_keeps_data_sets_apart(tmp_path) -> None:
