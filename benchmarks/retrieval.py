@@ -54,6 +54,7 @@ SPLIT_SEED = 2020
 PLAIN: dict[str, Any] = {}
 NONCE: dict[str, Any] = {"quality": QUALITY, "key_mode": "nonce"}
 FIXED: dict[str, Any] = {"quality": QUALITY, "key_mode": "fixed"}
+RESIDUAL: dict[str, Any] = NONCE | {"dc": "residual"}
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,15 @@ class Run:
 
 def runs() -> Iterator[Run]:
     """Yield everything there is to run, what matters most first."""
-    keys = {"nonce": NONCE, "fixed": FIXED, "plain": PLAIN}
+    keys = {"nonce": NONCE, "fixed": FIXED, "plain": PLAIN, "residual": RESIDUAL}
     for key, cipher in keys.items():
         yield Run(f"block_set-{key}", "ours", "block_set", cipher)
     unseen = "unseen-classes"
     for key in ("nonce", "plain"):
         yield Run(f"block_set-{key}-unseen", "ours", "block_set", keys[key], split=unseen)
     for model in ("gmlp", "vit", "resnet"):
-        for key, cipher in keys.items():
-            yield Run(f"{model}-{key}", "papers", model, cipher)
+        for key in ("nonce", "fixed", "plain"):
+            yield Run(f"{model}-{key}", "papers", model, keys[key])
     yield Run("gmlp-nonce-unseen", "papers", "gmlp", NONCE, split=unseen)
     for model in ("dct_histogram", "code_transformer"):  # after DHAN and EViT
         for key in ("nonce", "plain"):
