@@ -227,7 +227,15 @@ def train(
             _check_end(path, kept, total, batches.per_epoch)
         clock = time.monotonic() - state["seconds"]
         saved = time.monotonic()
-        for epoch in range(state["step"] // batches.per_epoch, recipe.epochs):
+
+        def measured() -> dict[str, float]:
+            if not len(test):
+                return {}
+            features = features_of(network, pictures.versions[0], test, accelerator.device)
+            return {"mAP": mean_average_precision(features, pictures.labels[test])}
+
+        begun = state["step"] - 1 if state["losses"] else state["step"]  # of an epoch without row
+        for epoch in range(begun // batches.per_epoch, recipe.epochs):
             for picked in batches.of(epoch)[state["step"] - epoch * batches.per_epoch :]:
                 number = state["step"]
                 draw = np.random.default_rng([recipe.seed, number, accelerator.process_index])
@@ -262,16 +270,17 @@ def train(
                 "loss": float(np.mean(state["losses"])),
                 "learning_rate": recipe.rate(epoch + 1),
             }
-            if len(test) and ((epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs):
-                features = features_of(network, pictures.versions[0], test, accelerator.device)
-                row["mAP"] = mean_average_precision(features, pictures.labels[test])
+            if (epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs:
+                row |= measured()
             state["seconds"] = time.monotonic() - clock
             state["history"].append(row | {"seconds": round(state["seconds"], 1)})
             state["losses"] = []
             if watch:
                 watch(Step(state["step"], total, epoch, row["loss"], _last_map(state["history"])))
             save(finished=epoch + 1 == recipe.epochs)
-        if kept is not None and kept.training["step"] == total:
+        if kept is not None and kept.optimizer and begun == total:  # it was to go on
+            if "mAP" not in state["history"][-1]:
+                state["history"][-1] |= measured()
             save(finished=True)
     return network.eval().cpu()
 

@@ -121,6 +121,9 @@ DAMAGE = {
 }
 DAMAGE_OF_MARKERS = DAMAGE | {
     "an interval too few": lambda data: data[: data.rindex(b"\xff\xd3")] + END,
+    "an interval too few, bytes left over": lambda data: (
+        data[: data.rindex(b"\xff\xd3")] + bytes(range(50)) + END
+    ),
     "an interval too many": lambda data: data[:-2] + b"\xff\xd4" + END,
     "a marker too few": lambda data: data.replace(b"\xff\xd1", b"", 1),
     "a marker too many": lambda data: data.replace(b"\xff\xd1", b"\xff\xd1\xff\xd2", 1),

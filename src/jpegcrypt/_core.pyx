@@ -614,7 +614,7 @@ cdef class ScanEncoder:
     cdef jc_encoder c
     cdef jc_slice *slices
     cdef readonly int n
-    cdef bint apart  # every slice starts a restart interval
+    cdef bint apart  # every slice starts a restart interval, so that none waits for another
     cdef jc_buffer planes
     cdef Buffer message
     cdef list keep
@@ -636,11 +636,12 @@ cdef class ScanEncoder:
                 fill_table(&self.c.tables[i], tables[i][0], tables[i][1])
             self.make_tables()
         cdef uint32_t step = rows_of_intervals(frame, restart_interval), steps
-        self.apart = step < frame.c.mcus_h
-        if not self.apart:
-            step = 1
         steps = (frame.c.mcus_h + step - 1) // step
         self.n = slice_count(steps, threads)
+        self.apart = steps >= 2 * <uint32_t> threads  # or else slices of one row more or less pay
+        if not self.apart:
+            step, steps = 1, frame.c.mcus_h
+            self.n = slice_count(steps, threads)
         self.slices = <jc_slice *> calloc(<size_t> self.n, sizeof(jc_slice))
         if self.slices is NULL:
             raise MemoryError
@@ -827,7 +828,8 @@ def encode_scan(Planes planes not None, quantizers, TransformBank bank not None,
     message_start : bytes, optional
         Collect what the tag authenticates of the coefficients, behind these bytes.
     threads : int
-        At most one a row of MCUs is used. The result does not depend on it.
+        At most one a row of MCUs is used; if many restart intervals start with a row, each takes
+        whole ones. The result does not depend on it.
 
     Returns
     -------
@@ -1106,22 +1108,23 @@ cdef class PlanesDecoder:
                      self.keep)
 
     def run(self, int threads):
-        cdef uint32_t rows = self.frame.c.mcus_h
-        cdef uint32_t step = rows_of_intervals(self.frame, self.scan.restart_interval)
+        cdef uint32_t rows = self.frame.c.mcus_h, step, steps
         if threads == 1:
             self.rows(0, rows, self.message)
-        elif step == rows:
-            self.run_in_two()
-        else:
-            self.run_by_intervals(threads, step)
-
-    def run_by_intervals(self, int threads, step):
-        """Rows between restart markers that stand `step` rows apart, in threads of their own."""
-        cdef Buffer message
-        rows = self.frame.c.mcus_h
+            return
+        step = rows_of_intervals(self.frame, self.scan.restart_interval)
         steps = (rows + step - 1) // step
         n = slice_count(steps, threads)
         bounds = [min(rows, step * slice_start(steps, i, n)) for i in range(n + 1)]
+        if 3 * max(last - first for first, last in zip(bounds, bounds[1:])) > 2 * rows:
+            self.run_in_two()
+        else:
+            self.run_by_intervals(bounds)
+
+    def run_by_intervals(self, bounds):
+        """Rows from one bound to the next, between restart markers, in threads of their own."""
+        cdef Buffer message
+        n = len(bounds) - 1
         messages = [self.message]
         messages += [None if self.message is None else Buffer() for _ in range(1, n)]
         each(lambda i: self.rows(bounds[i], bounds[i + 1], messages[i]), n)
@@ -1199,7 +1202,7 @@ def decode_to_planes(Frame frame not None, EntropyData entropy not None, dc, ac,
     levels : sequence of int, optional
         Level shifts that the encoder had.
     threads : int
-        As many as there are restart intervals that start with a row of MCUs, else two at most.
+        At most one for each restart interval that starts with a row of MCUs; two if there are few.
 
     Returns
     -------

@@ -111,8 +111,8 @@ def encrypt(
         quantization step.
     restart_interval : int, optional
         MCUs between restart markers, 0 for none. By default pictures of a megapixel and more have
-        one every quarter of a megapixel: what several threads need to decode a file takes 0.01 %
-        of it.
+        one every quarter of a megapixel: what several threads need to decode a file takes some
+        0.02 % of it.
     exif, xmp, icc_profile, comment, dpi : optional
         Metadata, sealed in the file: only the key holder reads it.
     threads : int

@@ -172,7 +172,7 @@ def decrypt_picture(
 
 def read_file(path: FilePath) -> bytes:
     """Return the content of a file, in as few calls of the system as it takes."""
-    with open(path, "rb", buffering=0) as file:
+    with open(os.fspath(path), "rb", buffering=0) as file:
         return file.read()
 
 

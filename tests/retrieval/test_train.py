@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval import train as training
 from jpegcrypt.retrieval.arrays import PixelArrays
 from jpegcrypt.retrieval.losses import batch_hard_triplet
 from jpegcrypt.retrieval.models import create
@@ -110,7 +111,7 @@ def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int
 def test_a_run_may_end_sooner_than_it_was_to(tmp_path, pictures, steps: int) -> None:
     def run(name: str, recipe: Recipe, watch=None, **options):
         path = tmp_path / f"{name}.safetensors"
-        return _train(path, pictures, *SPLIT, recipe, watch=watch, evaluate_every=1, **options)
+        return _train(path, pictures, *SPLIT, recipe, watch=watch, **options)
 
     def stop(step) -> None:
         if step.number == steps + 1:
@@ -129,8 +130,48 @@ def test_a_run_may_end_sooner_than_it_was_to(tmp_path, pictures, steps: int) -> 
         assert torch.equal(value, ended[name]), name
     found = checkpoint.load(tmp_path / "cut.safetensors")
     assert found.training["recipe"]["epochs"] == 3
-    assert len(found.training["history"]) == 3
     assert found.optimizer == {}
+    straight = checkpoint.load(tmp_path / "whole.safetensors").training["history"]
+    assert _without_seconds(found.training["history"]) == _without_seconds(straight)
+    assert "mAP" in straight[-1]
+
+
+def _without_seconds(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{name: row[name] for name in row.keys() - {"seconds"}} for row in history]
+
+
+@pytest.mark.parametrize("epoch", [2, RECIPE.epochs])
+def test_a_run_cut_off_while_it_measures_has_all_rows(
+    tmp_path, pictures, monkeypatch, epoch
+) -> None:
+    def run(name: str, **options) -> list[dict[str, float]]:
+        path = tmp_path / f"{name}.safetensors"
+        _train(path, pictures, *SPLIT, RECIPE, evaluate_every=2, save_every=0, **options)
+        assert checkpoint.load(path).optimizer == {}
+        return _without_seconds(checkpoint.load(path).training["history"])
+
+    measure, calls = training.mean_average_precision, []
+
+    def cut_off(*arguments) -> float:
+        calls.append(1)
+        if len(calls) == epoch - 1:
+            raise CutOff
+        return measure(*arguments)
+
+    monkeypatch.setattr(training, "mean_average_precision", cut_off)
+    with pytest.raises(CutOff):
+        run("cut")
+    monkeypatch.undo()
+    assert run("cut", resume=True) == run("whole")
+
+
+def test_a_finished_run_is_left_alone(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2)
+    _train(path, pictures, *SPLIT, recipe)
+    before = path.stat()
+    _train(path, pictures, *SPLIT, recipe, resume=True)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_seed_is_a_run(tmp_path, pictures) -> None:

@@ -138,8 +138,9 @@ jc_status jc_decode_block_c(jc_reader *r, const jc_scan *scan, int i, const uint
 
 static jc_status start_interval(jc_walk *w, size_t interval) {
     const jc_entropy *e = w->scan->entropy;
+    const uint8_t *end = e->data + e->size;
+    w->reader = (jc_reader){.next = end, .end = end}; /* what is wrong is found there */
     if (interval >= e->n_intervals) return JC_BAD_RESTART;
-    memset(&w->reader, 0, sizeof w->reader);
     w->interval = interval;
     w->left = w->scan->restart_interval;
     w->reader.next = e->data + (interval ? e->ends[interval - 1] : 0);
@@ -153,9 +154,7 @@ static jc_status finish_interval(const jc_reader *r) {
 }
 
 jc_status jc_walk_start(jc_walk *w, const jc_scan *scan, size_t interval) {
-    const uint8_t *end = scan->entropy->data + scan->entropy->size;
     w->scan = scan;
-    w->reader = (jc_reader){.next = end, .end = end}; /* if there is no such interval */
     return start_interval(w, interval);
 }
 
