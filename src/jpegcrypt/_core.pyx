@@ -1289,14 +1289,9 @@ def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, 
     if planes.frame is not frame or planes.memory.data is NULL:
         raise ValueError("planes of another frame, or encoded before")
     cdef uint32_t height = frame.c.height
-    threads = min(threads, height)
-    if threads == 1:
-        fill_rows(planes, image, is_rgb, 0, height)
-        return
-    bounds = [height * i // threads for i in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda first, last: fill_rows(planes, image, is_rgb, first, last),
-                      bounds, bounds[1:]))
+    cdef int n = slice_count(height, threads)
+    each(lambda i: fill_rows(planes, image, is_rgb, slice_start(height, i, n),
+                             slice_start(height, i + 1, n)), n)
 
 
 cdef fill_rows(Planes planes, uint8_t[:, :, ::1] image, bint is_rgb, uint32_t first, uint32_t last):
