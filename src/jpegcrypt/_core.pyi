@@ -53,6 +53,8 @@ class EntropyData:
     @property
     def size(self) -> int: ...
 
+def new_bytes(size: int) -> npt.NDArray[np.uint8]: ...  # (size,)
+def identity(n: int) -> npt.NDArray[np.uint32]: ...  # (n,)
 def shuffle(permutation: npt.NDArray[np.uint32], i: int, draws: npt.NDArray[np.uint8]) -> int: ...
 def image_to_planes(image: npt.NDArray[np.uint8], frame: Frame, *, threads: int = 1) -> Planes: ...
 def encode_scan(
@@ -121,7 +123,6 @@ def coefficients_to_planes(
     dc_residuals: bool = False,
     message_start: bytes | None = None,
 ) -> tuple[Planes, Buffer | None]: ...
-def new_image(frame: Frame) -> npt.NDArray[np.uint8]: ...  # (height, width, components)
 def planes_to_image(
     frame: Frame,
     planes: Planes,

@@ -99,6 +99,7 @@ cdef extern from "native/jpegcrypt.h" nogil:
         pass
     int jc_huffman_decoder_init(jc_huffman_decoder *, const jc_huffman_table *, int)
     ctypedef struct jc_entropy:
+        jc_buffer memory
         size_t size, n_intervals, source_end
     jc_status jc_unstuff(const uint8_t *, size_t, size_t, jc_entropy *)
     void jc_entropy_free(jc_entropy *)
@@ -299,18 +300,19 @@ cdef class HuffmanDecoder:
 cdef enum:
     SPARES = 24
     MAX_SPARE = 128 << 20  # bytes in all
-    LARGE = 32 << 20  # glibc keeps smaller ones by itself, and never larger ones
+    LARGE = 1 << 18  # arrays from here on use such memory: malloc may take fresh pages for each
 
 cdef jc_buffer spares[SPARES]
 cdef size_t spare_bytes = 0
 
 
 cdef void take_spare(jc_buffer *buffer, size_t size) noexcept:
-    """Gives an empty buffer memory that is kept: the least that is enough, or else the most."""
+    """Gives an empty buffer memory that is kept: the least that is enough, or else the most, but not
+    far more than a size that is known."""
     global spare_bytes
     cdef int best = -1, i
     for i in range(SPARES):
-        if spares[i].data is NULL:
+        if spares[i].data is NULL or (size and spares[i].capacity // 4 > size):
             continue
         if best < 0 or (spares[i].capacity < spares[best].capacity
                         if spares[best].capacity >= size and spares[i].capacity >= size
@@ -323,15 +325,19 @@ cdef void take_spare(jc_buffer *buffer, size_t size) noexcept:
 
 
 cdef void keep_spare(jc_buffer *buffer) noexcept:
+    """Keeps the memory of a buffer, if need be instead of the least that is kept, or frees it."""
     global spare_bytes
-    cdef int i
-    buffer.size = 0
+    cdef int least = 0, i
     for i in range(SPARES):
-        if (buffer.data is not NULL and spares[i].data is NULL
-                and buffer.capacity <= MAX_SPARE - spare_bytes):
-            spares[i] = buffer[0]
-            spare_bytes += buffer.capacity
-            memset(buffer, 0, sizeof(jc_buffer))
+        if spares[i].capacity < spares[least].capacity:
+            least = i
+    if (buffer.capacity > spares[least].capacity
+            and buffer.capacity - spares[least].capacity <= MAX_SPARE - spare_bytes):
+        spare_bytes += buffer.capacity - spares[least].capacity
+        jc_free(&spares[least])
+        spares[least] = buffer[0]
+        spares[least].size = 0
+        memset(buffer, 0, sizeof(jc_buffer))
     jc_free(buffer)
 
 
@@ -358,6 +364,29 @@ cdef class Buffer:
 
     def __dealloc__(self):
         keep_spare(&self.c)
+
+
+def new_bytes(Py_ssize_t size):
+    """Return uint8 (size,) with whatever is in it, to be filled."""
+    cdef Buffer memory
+    if size < LARGE:
+        return np.empty(size, np.uint8)
+    memory = Buffer(room=<size_t> size)
+    memory.c.size = <size_t> size
+    return np.frombuffer(memory, np.uint8)
+
+
+def identity(uint32_t n):
+    """Return 0 to n - 1, uint32 (n,)."""
+    cdef uint32_t[::1] view
+    cdef uint32_t i
+    if n < LARGE // 4:
+        return np.arange(n, dtype=np.uint32)
+    order = new_bytes(4 * <Py_ssize_t> n).view(np.uint32)
+    view = order
+    for i in range(n):
+        view[i] = i
+    return order
 
 
 cdef class Planes:
@@ -927,10 +956,11 @@ cdef class EntropyData:
     def __init__(self, const uint8_t[::1] data, Py_ssize_t start):
         if not 0 <= start <= data.shape[0]:
             raise ValueError("a scan that starts outside the file")
-        jc_entropy_free(&self.c)
+        self.let_go()
         self.data = data
         cdef jc_status status = JC_OK
         cdef const uint8_t *file = &data[0] if data.shape[0] else NULL
+        take_spare(&self.c.memory, <size_t> (data.shape[0] - start))
         with nogil:
             status = jc_unstuff(file, <size_t> data.shape[0], <size_t> start, &self.c)
         if status != JC_OK:
@@ -946,8 +976,12 @@ cdef class EntropyData:
         """Bytes without stuffing and markers."""
         return self.c.size
 
-    def __dealloc__(self):
+    cdef void let_go(self) noexcept:
+        keep_spare(&self.c.memory)
         jc_entropy_free(&self.c)
+
+    def __dealloc__(self):
+        self.let_go()
 
 
 _REASONS = {
@@ -1256,18 +1290,6 @@ def coefficients_to_planes(Frame frame not None, coefficients, quantizers, *, Tr
     if status != JC_OK:
         raise MemoryError
     return planes, message
-
-
-def new_image(Frame frame not None):
-    """Memory for pixels, uint8 (height, width, components), with whatever is in it."""
-    cdef size_t size = <size_t> frame.c.height * frame.c.width * <size_t> frame.c.n_components
-    cdef Buffer memory
-    shape = (frame.height, frame.width, frame.n_components)
-    if size < LARGE:
-        return np.empty(shape, np.uint8)
-    memory = Buffer(room=size)
-    memory.c.size = size
-    return np.frombuffer(memory, np.uint8).reshape(shape)
 
 
 def planes_to_image(Frame frame not None, Planes planes not None, uint8_t[:, :, ::1] image, *,

@@ -8,7 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from jpegcrypt import _core
+
 _FROM_ZERO = modes.CTR(bytes(16))
+_CHUNK = 1 << 16  # stays in the cache
+_ZEROS = memoryview(bytes(_CHUNK))
 
 
 class KeyStream:
@@ -44,7 +48,11 @@ class KeyStream:
         >>> stream.read(2), stream.read(2)
         (array([220, 149], dtype=uint8), array([192, 120], dtype=uint8))
         """
-        stream = np.zeros(n, np.uint8)
-        view = stream.data
-        self._encryptor.update_into(view, view)
+        stream = _core.new_bytes(n)
+        if n <= _CHUNK:
+            self._encryptor.update_into(_ZEROS[:n], stream.data)
+            return stream
+        for start in range(0, n, _CHUNK):
+            part = stream[start : start + _CHUNK].data
+            self._encryptor.update_into(_ZEROS[: len(part)], part)
         return stream

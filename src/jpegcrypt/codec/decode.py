@@ -1,5 +1,6 @@
 """Decode a parsed JPEG to pixels, with a plan or as any viewer does."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -73,6 +74,7 @@ def planes_to_image(
 ) -> npt.NDArray[np.uint8]:
     """Upsample and convert to uint8 (height, width, 3), or (height, width) for a gray file."""
     frame = jpeg.frame
-    image = _core.new_image(frame)
+    shape = frame.height, frame.width, frame.n_components
+    image = _core.new_bytes(math.prod(shape)).reshape(shape)
     _core.planes_to_image(frame, planes, image, is_rgb=jpeg.color == "rgb", threads=threads)
     return image[:, :, 0] if frame.n_components == 1 else image

@@ -33,14 +33,14 @@ static size_t find_end(const uint8_t *file, size_t size, size_t start, size_t *r
 
 jc_status jc_unstuff(const uint8_t *file, size_t size, size_t start, jc_entropy *out) {
     size_t restarts;
-    *out = (jc_entropy){.source_start = start, .restarts_in_order = 1};
+    *out = (jc_entropy){.memory = out->memory, .source_start = start, .restarts_in_order = 1};
     out->source_end = find_end(file, size, start, &restarts);
-    out->data = malloc(out->source_end - start + JC_READ_AHEAD);
     out->ends = malloc((restarts + 1) * sizeof *out->ends);
-    if (!out->data || !out->ends) {
+    if (!out->ends || jc_reserve(&out->memory, out->source_end - start + JC_READ_AHEAD)) {
         jc_entropy_free(out);
         return JC_NO_MEMORY;
     }
+    out->data = out->memory.data;
     uint8_t *target = out->data;
     for (size_t i = start; i < out->source_end;) {
         const uint8_t *ff = memchr(file + i, 0xFF, out->source_end - i);
@@ -64,7 +64,7 @@ jc_status jc_unstuff(const uint8_t *file, size_t size, size_t start, jc_entropy 
 }
 
 void jc_entropy_free(jc_entropy *entropy) {
-    free(entropy->data);
+    jc_free(&entropy->memory);
     free(entropy->ends);
     entropy->data = NULL;
     entropy->ends = NULL;

@@ -174,7 +174,8 @@ int jc_huffman_decoder_init(jc_huffman_decoder *decoder, const jc_huffman_table 
  * than JC_READ_AHEAD bytes past the end. */
 enum { JC_READ_AHEAD = 512 };
 typedef struct {
-    uint8_t *data; /* `size` bytes, then JC_READ_AHEAD zeros */
+    jc_buffer memory; /* of `data`; may come with some */
+    uint8_t *data;    /* `size` bytes, then JC_READ_AHEAD zeros */
     size_t size;
     size_t *ends; /* where restart interval i ends */
     size_t n_intervals;
