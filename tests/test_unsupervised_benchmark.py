@@ -75,11 +75,12 @@ def test_trained_runs_stand_beside_the_schemes(tmp_path: Path) -> None:
     for data, value in (("some", 0.3), ("other", 0.9)):
         scores = {rule: {"mean": value} for rule in paper_tables.RULES}
         result = {"data": {"name": data}, "run": {"name": "gmlp-fixed"}, "scores": scores}
+        result |= {"recipe": {"epochs": 9}, "epochs_of_model": 70}
         (tmp_path / f"{data}.json").write_text(json.dumps(result))
     text = "\n".join(paper_tables.lines(search, tmp_path))
     assert "| Zhang | 0.1478 (12.1 or 4.1) | `zhang2014` | 0.5000 (5.0) |" in text
     assert "| 3.0 | 0.25 |" in text
-    assert "| their gMLP | 0.3172 (26.1 or 8.8) | `gmlp-fixed` | 0.3000 (3.0) |" in text
+    assert "| their gMLP | 0.3172 (26.1 or 8.8) | `gmlp-fixed`, 9 of 70 epochs | 0.3000 (3.0) |" in text
     assert "0.9000" not in text
     printed = [what for rows in paper_tables.ROWS.values() for what in rows]
     assert len(printed) == sum(line.startswith("| ") for line in text.splitlines()) - 4
