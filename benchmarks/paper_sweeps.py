@@ -4,11 +4,9 @@ In brackets stands what the papers print, which is on other data, by a rule they
 numbers are by the rule ``full``.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from benchmarks.retrieval_report import PAPERS, Result, average, epochs
+from benchmarks.retrieval_report import Result, average, epochs, is_cut_short, printed
 
 DIMENSIONS, DEPTHS, PATCHES = (128, 192, 256, 384), (6, 8, 10, 12), (8, 16, 32)
 MEASURES = {"full": "mAP", "recall@10": "recall@10", "recall@30": "recall@30"}
@@ -18,25 +16,23 @@ BLOCKS = {8: 96, 16: 24}  # P, and how many blocks a quarter of a picture has
 Runs = Mapping[str, Sequence[Result]]
 
 
-def lines(runs: Runs, papers: Path = PAPERS) -> Iterator[str]:
+def lines(runs: Runs) -> Iterator[str]:
     """Yield the tables as Markdown.
 
     Parameters
     ----------
     runs : dict
         Of `retrieval_report.by_run`, on one data set.
-    papers : Path
-        Folder of ``paper-lu2022.json`` and ``paper-feng2021.json``.
     """
-    printed = {name: _printed(papers / f"paper-{name}.json") for name in ("lu2022", "feng2021")}
-    yield from _sizes(runs, printed["lu2022"])
+    lu2022 = printed("lu2022")
+    yield from _sizes(runs, lu2022)
     yield ""
-    yield from _patches(runs, printed["lu2022"])
+    yield from _patches(runs, lu2022)
     yield ""
-    yield from _weights(runs, printed["feng2021"])
+    yield from _weights(runs, printed("feng2021"))
 
 
-def _sizes(runs: Runs, printed: Mapping[str, str]) -> Iterator[str]:
+def _sizes(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
     found = {(d, depth): _gmlp(runs, d, depth) for d in DIMENSIONS for depth in DEPTHS}
     curves = {size: _curve(same) for size, same in found.items() if same}
     common = set.intersection(*map(set, curves.values())) if curves else set()
@@ -52,13 +48,13 @@ def _sizes(runs: Runs, printed: Mapping[str, str]) -> Iterator[str]:
             cells.append(
                 _cell(
                     f"{curve[max(common)]:.3f}" if curve and common else None,
-                    printed[f"mAP, dimension {d}, L = {depth}"],
+                    paper[f"mAP, dimension {d}, L = {depth}"],
                 )
             )
         yield f"| {d} | {' | '.join(cells)} |"
 
 
-def _patches(runs: Runs, printed: Mapping[str, str]) -> Iterator[str]:
+def _patches(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
     yield "lu2022, table IV: `gmlp` with fixed keys."
     yield ""
     yield f"| patch | epochs | {' | '.join(MEASURES.values())} |"
@@ -66,13 +62,13 @@ def _patches(runs: Runs, printed: Mapping[str, str]) -> Iterator[str]:
     for patch in PATCHES:
         same = runs.get("gmlp-fixed" if patch == 8 else f"gmlp-fixed-p{patch}")
         cells = [
-            _cell(f"{average(same, rule):.3f}" if same else None, printed[f"{what}, patch {patch}"])
+            _cell(f"{average(same, rule):.3f}" if same else None, paper[f"{what}, patch {patch}"])
             for rule, what in MEASURES.items()
         ]
         yield f"| {patch} | {epochs(same[0]) if same else ''} | {' | '.join(cells)} |"
 
 
-def _weights(runs: Runs, printed: Mapping[str, str]) -> Iterator[str]:
+def _weights(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
     yield "feng2021, tables III and IV: `vit` with weight alpha and margin m, `resnet` with 0.5 and"
     yield "0.5; mAP."
     yield ""
@@ -86,14 +82,14 @@ def _weights(runs: Runs, printed: Mapping[str, str]) -> Iterator[str]:
             cells = [
                 _cell(
                     _mean_and_epochs(runs.get(f"vit-{scheme}-m{margin}-a{alpha}")),
-                    printed[f"mAP, ViT, {what} {alpha:g}, m {margin}"],
+                    paper[f"mAP, ViT, {what} {alpha:g}, m {margin}"],
                 )
                 for alpha, margin in WEIGHTS
             ]
             cells.append(
                 _cell(
                     _mean_and_epochs(runs.get(f"resnet-{scheme}")),
-                    printed[f"mAP, ResNet50, {what} 0.5, m 0.5"],
+                    paper[f"mAP, ResNet50, {what} 0.5, m 0.5"],
                 )
             )
             yield f"| {block} | {quarters * quarter} | {' | '.join(cells)} |"
@@ -112,14 +108,9 @@ def _curve(same: Sequence[Result]) -> dict[int, float]:
 def _mean_and_epochs(same: Sequence[Result] | None) -> str | None:
     if not same:
         return None
-    had = epochs(same[0])
-    return f"{average(same, 'full'):.3f}" + (f", {had} epochs" if " of " in had else "")
+    cut_short = f", {epochs(same[0])} epochs" if is_cut_short(same[0]) else ""
+    return f"{average(same, 'full'):.3f}{cut_short}"
 
 
-def _cell(measured: str | None, printed: str) -> str:
-    return f"{measured or 'not run'} ({printed})"
-
-
-def _printed(path: Path) -> dict[str, str]:
-    rows = json.loads(path.read_text("utf-8"))["rows"]
-    return {row["what"]: row["value"] for row in rows}
+def _cell(measured: str | None, number: str) -> str:
+    return f"{measured or 'not run'} ({number})"

@@ -5,7 +5,6 @@ ours. What can be compared is how many times chance a method finds; the printed 
 by the chance of the two rules that this family of papers uses.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,10 +69,7 @@ def lines(search: Found, retrieval: Path = RETRIEVAL) -> Iterator[str]:
     yield f"printed how many times chance it would be by {likely}. Milliseconds of"
     yield "processor time: of owner and server for a picture, and of a search among all others."
     for paper, rows in ROWS.items():
-        printed = {
-            row["what"]: row["value"]
-            for row in json.loads((RETRIEVAL / f"paper-{paper}.json").read_text("utf-8"))["rows"]
-        }
+        printed = retrieval_report.printed(paper)
         yield ""
         yield f"Table II of {paper}:"
         yield ""
@@ -89,9 +85,8 @@ def lines(search: Found, retrieval: Path = RETRIEVAL) -> Iterator[str]:
                     f"{values[rule]:.4f} ({values[rule] / chance[rule]:.1f})" for rule in RULES
                 ]
                 cells += ["", ""]
-                epochs = retrieval_report.epochs(trained[name][0])
-                if " of " in epochs:
-                    cells[2] += f", {epochs} epochs"
+                if retrieval_report.is_cut_short(first := trained[name][0]):
+                    cells[2] += f", {retrieval_report.epochs(first)} epochs"
             else:
                 cells += ["not run", *[""] * (len(RULES) + 1)]
             yield f"| {' | '.join(cells)} |"

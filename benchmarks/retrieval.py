@@ -294,9 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     atomic.write(results / "report.md", report.encode(), overwrite=True)
     search = json.loads(SEARCH.read_text("utf-8"))
     if name == search["data"].partition(" (")[0]:
-        for line in paper_tables.lines(search, results):
+        sweeps = paper_sweeps.lines(paper_tables.trained_on(name, results))
+        for line in (*paper_tables.lines(search, results), "", *sweeps):
             Console().print(line, soft_wrap=True, highlight=False, markup=False)
-        Console().print("", *paper_sweeps.lines(paper_tables.trained_on(name, results)), sep="\n")
     Console().print(f"{results / 'report.md'}")
 
 

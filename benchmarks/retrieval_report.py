@@ -97,8 +97,19 @@ def average(results: Sequence[Result], rule: str) -> float:
 def epochs(result: Result) -> str:
     """Return how many epochs a run had, and how many its model asks for if it had fewer."""
     had = result["recipe"]["epochs"]
-    asked = result.get("epochs_of_model", had)
-    return f"{had} of {asked}" if had < asked else str(had)
+    return f"{had} of {result['epochs_of_model']}" if is_cut_short(result) else str(had)
+
+
+def is_cut_short(result: Result) -> bool:
+    """Whether a run had fewer epochs than its model asks for; old results do not say."""
+    had = result["recipe"]["epochs"]
+    return bool(had < result.get("epochs_of_model", had))
+
+
+def printed(paper: str) -> dict[str, str]:
+    """Return what the tables of a paper print, by what it is about."""
+    rows = json.loads((PAPERS / f"paper-{paper}.json").read_text("utf-8"))["rows"]
+    return {row["what"]: row["value"] for row in rows}
 
 
 def fastest(found: dict[str, Any]) -> tuple[float, float]:

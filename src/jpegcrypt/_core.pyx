@@ -376,19 +376,6 @@ def new_bytes(Py_ssize_t size):
     return np.frombuffer(memory, np.uint8)
 
 
-def identity(uint32_t n):
-    """Return 0 to n - 1, uint32 (n,)."""
-    cdef uint32_t[::1] view
-    cdef uint32_t i
-    if n < LARGE // 4:
-        return np.arange(n, dtype=np.uint32)
-    order = new_bytes(4 * <Py_ssize_t> n).view(np.uint32)
-    view = order
-    for i in range(n):
-        view[i] = i
-    return order
-
-
 cdef class Planes:
     """Samples of all components as tiles, between entropy coding and color.
 
@@ -666,11 +653,10 @@ cdef class ScanEncoder:
             self.make_tables()
         cdef uint32_t step = rows_of_intervals(frame, restart_interval), steps
         steps = (frame.c.mcus_h + step - 1) // step
-        self.n = slice_count(steps, threads)
         self.apart = steps >= 2 * <uint32_t> threads  # or else slices of one row more or less pay
         if not self.apart:
             step, steps = 1, frame.c.mcus_h
-            self.n = slice_count(steps, threads)
+        self.n = slice_count(steps, threads)
         self.slices = <jc_slice *> calloc(<size_t> self.n, sizeof(jc_slice))
         if self.slices is NULL:
             raise MemoryError

@@ -24,7 +24,7 @@ def permutation(stream: KeyStream, n: int) -> Permutation:
     >>> sorted(permutation(KeyStream(bytes(32)), 6).tolist())
     [0, 1, 2, 3, 4, 5]
     """
-    order = _core.identity(n)
+    order = np.arange(n, dtype=np.uint32)
     i = n - 1
     # One draw an index is enough but for rejections, n^2 / 2^33 of them on average.
     while i > 0:
