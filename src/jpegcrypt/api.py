@@ -261,13 +261,13 @@ def open_encrypted(
 
 def _open_metadata(sealed: bytes, keys: ImageKeys, *, verify: bool) -> Metadata:
     if not sealed:
-        return Metadata()
+        return _NO_METADATA
     try:
         return meta.open_sealed(sealed, keys)
     except TamperedFile:
         if verify:
             raise
-        return Metadata()  # it is the picture that is asked for
+        return _NO_METADATA  # it is the picture that is asked for
 
 
 def find_header(jpeg: JpegFile) -> tuple[Header, bytes]:

@@ -6,7 +6,10 @@ least number of bits that a block takes.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 from jpegcrypt import _core
 from jpegcrypt.codec import markers
@@ -19,9 +22,11 @@ MAX_VISITS = 64  # of each block by all scans, where they are many; encoders nee
 FEW_VISITS = 1 << 24  # a second's work, allowed in any case
 MAX_SEGMENTS = 4096  # of any kind: a profile of the largest size has 255
 
+_CACHED = 64  # segments of other people's files come without end
+Read = TypeVar("Read")
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+
+class Segment(NamedTuple):
     """An APPn or COM segment: marker code, payload, offset of the marker in the file."""
 
     marker: int
@@ -29,17 +34,7 @@ class Segment:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A component of the frame (B.2.2)."""
-
-    id: int
-    sampling: tuple[int, int]
-    table: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """A scan: its components as indices into the frame, its tables, its entropy-coded data."""
 
     components: tuple[int, ...]
@@ -117,9 +112,8 @@ class _Parser:
     quantization: dict[int, Table] = field(default_factory=dict)
     huffman: dict[tuple[int, int], HuffmanTable] = field(default_factory=dict)  # (class, id)
     restart_interval: int = 0
-    frame: _core.Frame | None = None
+    header: "FrameHeader | None" = None
     progressive: bool = False
-    components: list[Component] = field(default_factory=list)
     tables: list[Table | None] = field(default_factory=list)
     precision: list[list[int]] = field(default_factory=list)  # Al so far; -1: not yet sent
     scans: list[Scan] = field(default_factory=list)
@@ -158,6 +152,12 @@ class _Parser:
     def _error(self, message: str) -> MalformedJpeg:
         return MalformedJpeg(message, offset=self.at)
 
+    def _checked(self, read: Callable[..., Read], *segment: object) -> Read:
+        try:
+            return read(*segment)
+        except ValueError as error:
+            raise self._error(str(error)) from None
+
     def _next_marker(self, position: int) -> tuple[int, int]:
         data = self.data
         self.at = position
@@ -177,9 +177,9 @@ class _Parser:
         if markers.APP0 <= marker <= markers.APP15 or marker == markers.COM:
             self.segments.append(Segment(marker, payload, self.at))
         elif marker == markers.DQT:
-            self._quantization(payload)
+            self.quantization.update(self._checked(read_quantization, payload))
         elif marker == markers.DHT:
-            self._huffman(payload)
+            self.huffman.update(self._checked(read_huffman, payload))
         elif marker == markers.DRI:
             if len(payload) != 2:
                 raise self._error(f"a DRI segment of {len(payload)} bytes, expected 2")
@@ -196,34 +196,8 @@ class _Parser:
         else:
             raise self._error(f"unknown marker {markers.name(marker)}")
 
-    def _quantization(self, payload: bytes) -> None:  # B.2.4.1
-        i = 0
-        while i < len(payload):
-            wide, table = payload[i] >> 4, payload[i] & 15
-            size = 128 if wide else 64
-            if wide > 1 or table > 3 or len(payload) < i + 1 + size:
-                raise self._error("a DQT segment with a wrong precision, destination or length")
-            try:
-                self.quantization[table] = table_from_zigzag(payload[i + 1 : i + 1 + size])
-            except ValueError as error:
-                raise self._error(f"{error} in table {table}") from None
-            i += 1 + size
-
-    def _huffman(self, payload: bytes) -> None:  # B.2.4.2
-        i = 0
-        while i < len(payload):
-            bits = payload[i + 1 : i + 17]
-            values = payload[i + 17 : i + 17 + sum(bits)]
-            kind, table = payload[i] >> 4, payload[i] & 15
-            if kind > 1 or table > 3 or len(bits) < 16 or sum(bits) > 256:
-                raise self._error("a DHT segment with a wrong class, destination or length")
-            if len(values) != sum(bits):
-                raise self._error("a DHT segment that is shorter than its counts say")
-            self.huffman[kind, table] = bits, values
-            i += 17 + len(values)
-
     def _frame(self, marker: int, payload: bytes) -> None:  # B.2.2
-        if self.frame is not None:
+        if self.header is not None:
             raise self._error("a second frame header")
         if len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
             raise self._error(f"a {markers.name(marker)} segment of {len(payload)} bytes")
@@ -244,43 +218,24 @@ class _Parser:
                 f"a frame of {width}x{height} pixels, more than the limit of {self.max_pixels}",
                 hint="if you trust the file, raise max_pixels",
             )
-        for i in range(6, len(payload), 3):
-            component = Component(
-                payload[i], (payload[i + 1] >> 4, payload[i + 1] & 15), payload[i + 2]
-            )
-            if not all(1 <= factor <= 4 for factor in component.sampling) or component.table > 3:
-                raise self._error(f"sampling or table of component {component.id} out of range")
-            self.components.append(component)
-        if len({component.id for component in self.components}) != len(self.components):
-            raise self._error("two components with the same identifier")
-        self.frame = _core.Frame(width, height, [c.sampling for c in self.components])
+        self.header = self._checked(read_frame, payload)
         self.progressive = marker == markers.SOF2
-        self.tables = [None] * len(self.components)
-        self.precision = [[-1] * 64 for _ in self.components]
+        self.tables = [None] * payload[5]
+        self.precision = [[-1] * 64 if self.progressive else [-1] for _ in range(payload[5])]
 
     def _scan(self, payload: bytes, position: int) -> int:  # B.2.3
-        if self.frame is None:
+        if self.header is None:
             raise self._error("a scan before the frame header")
         if len(self.scans) == MAX_SCANS:
             raise self._error(f"more than {MAX_SCANS} scans")
-        if not payload or not 1 <= payload[0] <= 3 or len(payload) != 4 + 2 * payload[0]:
-            raise self._error(f"a SOS segment of {len(payload)} bytes")
-        ids = [component.id for component in self.components]
-        specs = payload[1:-3]
-        if not set(specs[::2]) <= set(ids) or len(set(specs[::2])) != payload[0]:
-            raise self._error("a scan of components that the frame does not have")
-        components = tuple(ids.index(i) for i in specs[::2])
-        if len(components) > 1:
-            blocks = sum(math.prod(self.components[c].sampling) for c in components)
-            if blocks > 10:
-                raise self._error(f"{blocks} blocks in an MCU, at most 10")
-        start, end, high, low = *payload[-3:-1], payload[-1] >> 4, payload[-1] & 15
+        components, dc, ac, progression = self._checked(read_scan, payload, self.header)
+        start, end, high, low = progression
         self._progress(components, start, end, high, low)
         for c in components:
             if self.tables[c] is None:
-                table = self.quantization.get(self.components[c].table)
+                table = self.quantization.get(self.header.tables[c])
                 if table is None:
-                    raise self._error(f"no quantization table {self.components[c].table}")
+                    raise self._error(f"no quantization table {self.header.tables[c]}")
                 self.tables[c] = table
         needs_dc = not self.progressive or (start == 0 and high == 0)
         needs_ac = not self.progressive or start > 0
@@ -288,9 +243,9 @@ class _Parser:
         self.scans.append(
             Scan(
                 components,
-                tuple(self._decoder(0, spec >> 4) if needs_dc else None for spec in specs[1::2]),
-                tuple(self._decoder(1, spec & 15) if needs_ac else None for spec in specs[1::2]),
-                (start, end, high, low) if self.progressive else None,
+                tuple([self._decoder(0, table) if needs_dc else None for table in dc]),
+                tuple([self._decoder(1, table) if needs_ac else None for table in ac]),
+                progression if self.progressive else None,
                 self.restart_interval,
                 entropy,
             )
@@ -335,9 +290,9 @@ class _Parser:
         self, components: tuple[int, ...], bits: int, entropy: _core.EntropyData
     ) -> None:
         """Fail before allocating if the data cannot hold so many bits for each block."""
-        assert self.frame is not None
-        sizes = [rows * columns for rows, columns in self.frame.block_shapes]
-        blocks = sum(sizes[c] for c in components)
+        assert self.header is not None
+        sizes = self.header.blocks
+        blocks = sum([sizes[c] for c in components])
         self.visits += blocks
         if self.visits > max(FEW_VISITS, MAX_VISITS * sum(sizes)):
             raise self._error(f"scans that visit the blocks more than {MAX_VISITS} times")
@@ -349,21 +304,112 @@ class _Parser:
             )
 
     def _finish(self) -> JpegFile:
-        if self.frame is None:
+        if self.header is None:
             raise self._error("EOI before a frame header")
         tables = [table for table in self.tables if table is not None]
-        if len(tables) != len(self.components):
+        if len(tables) != len(self.tables):
             raise self._error("EOI before every component had its scan")
-        return JpegFile(self.frame, self._color(), tables, self.scans, self.segments)
+        color = "gray" if len(tables) == 1 else self._color(self.header.ids)
+        return JpegFile(self.header.frame, color, tables, self.scans, self.segments)
 
-    def _color(self) -> str:
+    def _color(self, ids: bytes) -> str:
         """Color space as libjpeg decides it: by JFIF, Adobe's last marker, or the identifiers."""
-        if len(self.components) == 1:
-            return "gray"
         for marker, payload in ((s.marker, s.payload) for s in self.segments):
             if marker == markers.APP0 and payload.startswith(markers.JFIF) and len(payload) >= 14:
                 return "ycc"
         for marker, payload in ((s.marker, s.payload) for s in reversed(self.segments)):
             if marker == markers.APP14 and payload.startswith(markers.ADOBE) and len(payload) >= 12:
                 return "ycc" if payload[11] else "rgb"
-        return "rgb" if bytes(c.id for c in self.components) == b"RGB" else "ycc"
+        return "rgb" if ids == b"RGB" else "ycc"
+
+
+# ---- Segments, most of which many files have in common ----
+
+
+@lru_cache(_CACHED)
+def read_quantization(payload: bytes) -> tuple[tuple[int, Table], ...]:
+    """Return the destinations and tables of a DQT segment (B.2.4.1); ValueError if it is bad."""
+    found = []
+    i = 0
+    while i < len(payload):
+        wide, table = payload[i] >> 4, payload[i] & 15
+        size = 128 if wide else 64
+        if wide > 1 or table > 3 or len(payload) < i + 1 + size:
+            raise ValueError("a DQT segment with a wrong precision, destination or length")
+        try:
+            found.append((table, table_from_zigzag(payload[i + 1 : i + 1 + size])))
+        except ValueError as error:
+            raise ValueError(f"{error} in table {table}") from None
+        i += 1 + size
+    return tuple(found)
+
+
+@lru_cache(_CACHED)
+def read_huffman(payload: bytes) -> tuple[tuple[tuple[int, int], HuffmanTable], ...]:
+    """Return the (class, destination) and tables of a DHT segment (B.2.4.2); ValueError if bad."""
+    found = []
+    i = 0
+    while i < len(payload):
+        bits = payload[i + 1 : i + 17]
+        values = payload[i + 17 : i + 17 + sum(bits)]
+        kind, table = payload[i] >> 4, payload[i] & 15
+        if kind > 1 or table > 3 or len(bits) < 16 or sum(bits) > 256:
+            raise ValueError("a DHT segment with a wrong class, destination or length")
+        if len(values) != sum(bits):
+            raise ValueError("a DHT segment that is shorter than its counts say")
+        found.append(((kind, table), (bits, values)))
+        i += 17 + len(values)
+    return tuple(found)
+
+
+class FrameHeader(NamedTuple):
+    """What a SOF segment says of the components: one entry for each."""
+
+    frame: _core.Frame
+    ids: bytes
+    tables: bytes
+    blocks: tuple[int, ...]  # MCU padding not counted
+
+
+@lru_cache(_CACHED)
+def read_frame(payload: bytes) -> FrameHeader:
+    """Read a SOF segment of the right length and size (B.2.2); ValueError if the rest is bad."""
+    ids, factors, tables = payload[6::3], payload[7::3], payload[8::3]
+    sampling = [(factor >> 4, factor & 15) for factor in factors]
+    for i, (h, v), table in zip(ids, sampling, tables, strict=True):
+        if not (1 <= h <= 4 and 1 <= v <= 4) or table > 3:
+            raise ValueError(f"sampling or table of component {i} out of range")
+    if len(set(ids)) != len(ids):
+        raise ValueError("two components with the same identifier")
+    frame = _core.Frame(int.from_bytes(payload[3:5]), int.from_bytes(payload[1:3]), sampling)
+    return FrameHeader(frame, ids, tables, tuple(map(math.prod, frame.block_shapes)))
+
+
+class ScanHeader(NamedTuple):
+    """What a SOS segment says: of each component its index, its tables; Ss, Se, Ah, Al."""
+
+    components: tuple[int, ...]
+    dc: tuple[int, ...]
+    ac: tuple[int, ...]
+    progression: tuple[int, int, int, int]
+
+
+@lru_cache(_CACHED)
+def read_scan(payload: bytes, header: FrameHeader) -> ScanHeader:
+    """Read a SOS segment (B.2.3); ValueError if it is bad."""
+    if not payload or not 1 <= payload[0] <= 3 or len(payload) != 4 + 2 * payload[0]:
+        raise ValueError(f"a SOS segment of {len(payload)} bytes")
+    ids, tables = payload[1:-3:2], payload[2:-3:2]
+    if not set(ids) <= set(header.ids) or len(set(ids)) != payload[0]:
+        raise ValueError("a scan of components that the frame does not have")
+    components = tuple(map(header.ids.index, ids))
+    if len(components) > 1:
+        blocks = sum(math.prod(header.frame.sampling[c]) for c in components)
+        if blocks > 10:
+            raise ValueError(f"{blocks} blocks in an MCU, at most 10")
+    return ScanHeader(
+        components,
+        tuple(table >> 4 for table in tables),
+        tuple(table & 15 for table in tables),
+        (payload[-3], payload[-2], payload[-1] >> 4, payload[-1] & 15),
+    )

@@ -117,12 +117,6 @@ def table_from_zigzag(steps: bytes) -> Table:
     return table
 
 
-@lru_cache(maxsize=_CACHED)
-def table_to_big_endian(steps: bytes) -> bytes:
-    """Return the 128 bytes that the tag covers of a table, given as those of its uint16 array."""
-    return np.frombuffer(steps, np.uint16).astype(">u2").tobytes()
-
-
 # Tables K.3 to K.6, in the order of the encoder's tokens.
 _DC_VALUES = bytes(range(12))
 _AC_LUMINANCE = bytes.fromhex(

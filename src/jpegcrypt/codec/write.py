@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from jpegcrypt import _core
 from jpegcrypt.codec import markers
-from jpegcrypt.codec.tables import ZIGZAG, HuffmanTable, Table, table_to_big_endian
+from jpegcrypt.codec.tables import ZIGZAG, HuffmanTable, Table
 
 # Factors (H, V) of the luma component; chroma has (1, 1).
 SUBSAMPLING = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2), "4:4:0": (1, 2), "4:1:1": (4, 1)}
@@ -36,9 +38,14 @@ def frame_identity(frame: _core.Frame, tables: Sequence[Table]) -> bytes:
     tables : sequence of uint16 array (64,)
         One a component, natural order.
     """
+    return _identity(frame, tuple([table.tobytes() for table in tables]))
+
+
+@lru_cache(maxsize=64)
+def _identity(frame: _core.Frame, tables: tuple[bytes, ...]) -> bytes:
     parts = [frame.width.to_bytes(2), frame.height.to_bytes(2), bytes([frame.n_components])]
     for factors, table in zip(frame.sampling, tables, strict=True):
-        parts += bytes(factors), table_to_big_endian(table.tobytes())
+        parts += bytes(factors), np.frombuffer(table, np.uint16).astype(">u2").tobytes()
     return b"".join(parts)
 
 
