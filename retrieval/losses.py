@@ -3,32 +3,43 @@
 import torch
 from torch.nn import functional as F
 
-from jpegcrypt.retrieval.recipe import Recipe
+from jpegcrypt.retrieval.recipe import Mining, Recipe
 
 
-def batch_hard_triplet(features: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
+def triplet(
+    features: torch.Tensor, labels: torch.Tensor, margin: float, mining: Mining
+) -> torch.Tensor:
     """Mean of max(0, d(anchor, positive) - d(anchor, negative) + margin), lu2022 equation (6).
 
-    Each feature is an anchor once, with the farthest of its class and the nearest of any other in
-    the batch (Hermans et al. 2017); Euclidean distance, features not normalized.
+    Euclidean distance, features not normalized. Which triplets of a batch count (Hermans et al.
+    2017): "hard", each feature as an anchor once, with the farthest of its class and the nearest of
+    any other; or "all" whose term is above zero.
 
     Parameters
     ----------
     features : float tensor (n, d)
     labels : int tensor (n,)
     margin : float
+    mining : {"hard", "all"}
 
     Examples
     --------
-    >>> features = torch.tensor([[0.0], [1.0], [1.5], [4.0]])
-    >>> batch_hard_triplet(features, torch.tensor([0, 0, 1, 1]), margin=0.3)
+    >>> features, labels = torch.tensor([[0.0], [1.0], [1.5], [4.0]]), torch.tensor([0, 0, 1, 1])
+    >>> triplet(features, labels, margin=0.3, mining="hard")
     tensor(0.7750)
+    >>> triplet(features, labels, margin=0.3, mining="all")
+    tensor(1.4667)
     """
     distance = torch.cdist(features, features)
     same = labels[:, None] == labels[None, :]
-    positive = distance.masked_fill(~same, 0).amax(dim=1)
-    negative = distance.masked_fill(same, torch.inf).amin(dim=1)
-    return F.relu(positive - negative + margin).mean()
+    if mining == "hard":
+        positive = distance.masked_fill(~same, 0).amax(dim=1)
+        negative = distance.masked_fill(same, torch.inf).amin(dim=1)
+        return F.relu(positive - negative + margin).mean()
+    positive = distance.masked_fill(~same, -torch.inf).fill_diagonal_(-torch.inf)
+    negative = distance.masked_fill(same, torch.inf)
+    terms = F.relu(positive[:, :, None] - negative[:, None, :] + margin)
+    return terms.sum() / terms.count_nonzero().clamp(min=1)
 
 
 def total_loss(
@@ -42,11 +53,11 @@ def total_loss(
     logits : float tensor (n, classes)
     labels : int tensor (n,)
     recipe : Recipe
-        Its `metric`, `margin`, `classification` and `label_smoothing` count.
+        Its `triplet`, `margin`, `mining`, `classification` and `label_smoothing` count.
     """
     loss = recipe.classification * F.cross_entropy(
         logits, labels, label_smoothing=recipe.label_smoothing
     )
     if recipe.triplet:
-        loss = loss + recipe.triplet * batch_hard_triplet(features, labels, recipe.margin)
+        loss = loss + recipe.triplet * triplet(features, labels, recipe.margin, recipe.mining)
     return loss

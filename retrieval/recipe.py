@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+Mining = Literal["hard", "all"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -26,6 +28,8 @@ class Recipe:
         Epochs, for "steps".
     triplet, margin : float
         Weight of the triplet loss and its margin, lu2022 equation (6).
+    mining : {"hard", "all"}
+        Which triplets of a batch count, see `losses.triplet`.
     classification : float
         Weight of the cross entropy, lambda in lu2022 equation (9).
     label_smoothing : float
@@ -53,6 +57,7 @@ class Recipe:
     milestones: tuple[int, ...] = (40, 60)
     triplet: float = 1.0
     margin: float = 0.3
+    mining: Mining = "hard"
     classification: float = 1.0
     label_smoothing: float = 0.0
     clip_norm: float = 10.0

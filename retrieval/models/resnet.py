@@ -21,6 +21,7 @@ RECIPE = Recipe(
     warmup=0,
     milestones=(),
     margin=0.5,
+    mining="all",
     classification=0.5,
 )
 

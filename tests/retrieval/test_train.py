@@ -10,9 +10,9 @@ import torch
 from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval import train as training
 from jpegcrypt.retrieval.arrays import PixelArrays
-from jpegcrypt.retrieval.losses import batch_hard_triplet
+from jpegcrypt.retrieval.losses import triplet
 from jpegcrypt.retrieval.models import create
-from jpegcrypt.retrieval.recipe import Recipe
+from jpegcrypt.retrieval.recipe import Mining, Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
 from jpegcrypt.retrieval.train import Diverged, Pictures, train
 
@@ -62,15 +62,30 @@ def test_every_picture_has_its_turn() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(batches, other, strict=True))
 
 
-def test_triplets_are_the_hardest() -> None:
+def test_triplets() -> None:
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(12, 5)), np.repeat([0, 1, 2], 4)
-    expected = []
+    hardest, above_zero = [], []
     for i in range(12):
         d = np.sqrt(((features - features[i]) ** 2).sum(1))
-        expected.append(max(0, d[labels == labels[i]].max() - d[labels != labels[i]].min() + 0.3))
-    loss = batch_hard_triplet(torch.tensor(features), torch.tensor(labels), 0.3)
-    assert loss.item() == pytest.approx(np.mean(expected), rel=1e-9)
+        same, other = labels == labels[i], labels != labels[i]
+        hardest.append(max(0, d[same].max() - d[other].min() + 0.3))
+        same[i] = False
+        above_zero += [t for p in d[same] for n in d[other] if (t := p - n + 0.3) > 0]
+    assert 0 < len(above_zero) < 12 * 3 * 8
+    expected: list[tuple[Mining, list[float]]] = [("hard", hardest), ("all", above_zero)]
+    for mining, terms in expected:
+        loss = triplet(torch.tensor(features), torch.tensor(labels), 0.3, mining)
+        assert loss.item() == pytest.approx(np.mean(terms), rel=1e-9)
+
+
+def test_triplets_that_all_fit_ask_for_nothing() -> None:
+    features = torch.tensor([[0.0], [0.1], [9.0], [9.1]], requires_grad=True)
+    loss = triplet(features, torch.tensor([0, 0, 1, 1]), 0.3, "all")
+    loss.backward()
+    assert loss.item() == 0
+    assert features.grad is not None
+    assert not features.grad.any()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])  # within an epoch, at its end, in the last
