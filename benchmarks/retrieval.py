@@ -138,6 +138,10 @@ def runs() -> Iterator[Run]:
                     title = f"vit-{name}-m{margin}-a{weight}"
                     yield Run(title, "feng2021", "vit", cipher, {"patch": block}, recipe)
             yield Run(f"resnet-{name}", "feng2021", "resnet", cipher)
+    nonce = {"scheme": "feng2021", "block": 16, "quarters": 3, "key_mode": "nonce"}
+    recipe = {"margin": 0.5, "classification": 1.0}
+    name = "vit-feng2021-p16-q3-m0.5-a1.0-nonce"  # theirs is "fixed", as are all above
+    yield Run(name, "feng2021", "vit", nonce, {"patch": 16}, recipe)
 
 
 def shortened(run: Run) -> Run:
