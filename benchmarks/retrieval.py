@@ -105,6 +105,8 @@ def runs() -> Iterator[Run]:
         for key in ("nonce", "fixed", "plain"):
             yield Run(f"{model}-{key}", "papers", model, keys[key])
     yield Run("gmlp-nonce-unseen", "papers", "gmlp", NONCE, split=unseen)
+    for key in ("nonce", "fixed"):
+        yield Run(f"gmlp-{key}-levels", "papers", "gmlp", keys[key], {"levels": True})
     for model in ("dct_histogram", "code_transformer"):  # after DHAN and EViT
         for key in ("nonce", "plain"):
             yield Run(f"{model}-{key}", "reference", model, keys[key])

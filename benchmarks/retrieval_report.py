@@ -15,6 +15,11 @@ PAPERS = Path(__file__).parent / "results" / "retrieval"
 RATIOS = (
     ("block_set-nonce", "block_set-plain", "the price of encryption: ours, cipher over plain"),
     ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
+    (
+        "block_set-nonce",
+        "gmlp-nonce-levels",
+        "ours over lu2022's model with level shifts, nonce keys",
+    ),
     ("block_set-nonce", "gmlp-fixed", "ours with nonce keys over lu2022's model with fixed"),
 )
 RULES = ("full", "top100_found", "top100_R", "recall@10", "recall@30", "precision@10", "ndcg")

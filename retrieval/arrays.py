@@ -33,7 +33,7 @@ from jpegcrypt.retrieval.folders import Indices
 
 Array = npt.NDArray[Any]
 
-_FORMAT = "jpegcrypt arrays 2"  # part of every cache key: a change of what is stored changes it
+_FORMAT = "jpegcrypt arrays 3"  # part of every cache key: a change of what is stored changes it
 _RECORD = "record.json"
 _CHUNK = 64  # files handed to a process at a time
 _WORTH_A_PROCESS = 30_000_000  # bytes of files; below, starting one and sending takes longer
@@ -56,6 +56,9 @@ class PixelArrays:
     ----------
     pixels : uint8 array (n, H, W, 3)
         Upright: H >= W.
+    levels : uint8 array (n, 3)
+        The sample values of Y, Cb and Cr that viewers show as 128: the level shifts in the header
+        of a file of lu2022, which are the means of the components; 128 in all others.
     kept : intp array (n,)
         Which of the files given each row is.
     skipped : list of Skipped
@@ -63,6 +66,7 @@ class PixelArrays:
     """
 
     pixels: npt.NDArray[np.uint8]
+    levels: npt.NDArray[np.uint8]
     kept: Indices
     skipped: list[Skipped]
 
@@ -136,9 +140,11 @@ def load_pixels(
     ...     loaded = load_pixels([path, Path(folder, "b.jpg")])
     >>> loaded.pixels.shape, loaded.skipped[0].reason
     ((1, 16, 8, 3), 'No such file or directory')
+    >>> loaded.levels
+    array([[  0, 128, 128]], dtype=uint8)
     """
     found = _load(files, _read_pixels, cipher_only, cache, workers)
-    return PixelArrays(found.rows["pixels"], found.kept, found.skipped)
+    return PixelArrays(found.rows["pixels"], found.rows["levels"], found.kept, found.skipped)
 
 
 def load_coefficients(
@@ -191,6 +197,7 @@ _Reader = Callable[[bytes, bool], _Picture]
 
 
 def _read_pixels(data: bytes, cipher_only: bool) -> _Picture:
+    levels = np.full(3, 128, np.uint8)
     if data.startswith(_PNG):
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if cipher_only and not is_header(bytes.fromhex(image.info.get(PNG_KEYWORD, ""))):
@@ -198,14 +205,17 @@ def _read_pixels(data: bytes, cipher_only: bool) -> _Picture:
             pixels = np.asarray(image.convert("RGB"))
     else:
         jpeg = parse(data)
-        if cipher_only and _header(jpeg.segments) is None:
+        header = _header(jpeg.segments)
+        if cipher_only and header is None:
             raise ValueError(_PLAIN)
+        if header is not None:
+            levels = np.frombuffer(header.levels, np.uint8)
         pixels = planes_to_image(jpeg, decode_planes(jpeg)[0])
         if pixels.ndim == 2:
             pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     if pixels.shape[0] < pixels.shape[1]:
         pixels = np.rot90(pixels)
-    return _Picture({"pixels": pixels}, pixels.shape)
+    return _Picture({"pixels": pixels, "levels": levels}, pixels.shape)
 
 
 def _read_coefficients(data: bytes, cipher_only: bool) -> _Picture:

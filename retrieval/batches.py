@@ -9,6 +9,21 @@ from jpegcrypt.retrieval.arrays import CoefficientArrays, PixelArrays
 from jpegcrypt.retrieval.folders import Indices
 
 
+class Pixels(NamedTuple):
+    """Decoded pictures.
+
+    Attributes
+    ----------
+    pixels : uint8 tensor (n, H, W, 3)
+        As any viewer shows them.
+    levels : float32 tensor (n, 3)
+        The sample values of Y, Cb and Cr, 0 to 255, that viewers show as 128.
+    """
+
+    pixels: torch.Tensor
+    levels: torch.Tensor
+
+
 class Blocks(NamedTuple):
     """Blocks of quantized coefficients.
 
@@ -31,18 +46,19 @@ class Blocks(NamedTuple):
 
 
 Arrays = PixelArrays | CoefficientArrays
-Batch = torch.Tensor | Blocks
+Batch = Pixels | Blocks
 
 
 def take(arrays: Arrays, indices: Indices, device: torch.device | str = "cpu") -> Batch:
-    """Return some pictures as a batch: pixels, uint8 (n, H, W, 3), or `Blocks`."""
+    """Return some pictures as a batch."""
+    levels = torch.from_numpy(arrays.levels[indices].astype(np.float32)).to(device)
     if isinstance(arrays, PixelArrays):
-        return torch.from_numpy(arrays.pixels[indices]).to(device)
+        return Pixels(torch.from_numpy(arrays.pixels[indices]).to(device), levels)
     return Blocks(
         torch.from_numpy(arrays.coefficients[indices]).to(device),
         torch.from_numpy(arrays.component.astype(np.int64)).to(device),
         torch.from_numpy(arrays.steps[indices].astype(np.float32)).to(device),
-        torch.from_numpy(arrays.levels[indices].astype(np.float32)).to(device),
+        levels,
     )
 
 

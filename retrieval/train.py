@@ -112,15 +112,11 @@ def read_pictures(
 
 
 def _rows(arrays: Arrays, rows: Indices) -> Arrays:
+    levels, kept = arrays.levels[rows], arrays.kept[rows]
     if isinstance(arrays, PixelArrays):
-        return replace(arrays, pixels=arrays.pixels[rows], kept=arrays.kept[rows])
-    return replace(
-        arrays,
-        coefficients=arrays.coefficients[rows],
-        steps=arrays.steps[rows],
-        levels=arrays.levels[rows],
-        kept=arrays.kept[rows],
-    )
+        return replace(arrays, pixels=arrays.pixels[rows], levels=levels, kept=kept)
+    coefficients, steps = arrays.coefficients[rows], arrays.steps[rows]
+    return replace(arrays, coefficients=coefficients, steps=steps, levels=levels, kept=kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Network(nn.Module):
     Attributes
     ----------
     domain : {"pixels", "coefficients"}
-        What a batch holds. pixels: uint8 tensor (n, height, width, 3). coefficients: `Blocks`.
+        What a batch is: `Pixels` or `Blocks`.
     config : dataclass
         Everything that `create` needs to build the same model without its weights.
     """

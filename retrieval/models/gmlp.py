@@ -10,9 +10,10 @@ from typing import Literal
 import torch
 from torch import nn
 
+from jpegcrypt.retrieval.batches import Pixels
 from jpegcrypt.retrieval.head import Head, Kind
 from jpegcrypt.retrieval.models import Network, Output
-from jpegcrypt.retrieval.patches import count_patches, to_patches
+from jpegcrypt.retrieval.patches import count_patches, normalize, to_patches
 from jpegcrypt.retrieval.recipe import Recipe
 
 RECIPE = Recipe(epochs=70, learning_rate=1e-4, warmup=10, milestones=(40, 60), margin=0.3)
@@ -37,6 +38,8 @@ class Config:
     stochastic_depth : float
         How often training skips the last block; the first never, those between in proportion.
         1 is the authors' code, where the last block never learns and is used all the same.
+    levels : bool
+        Put the level shifts back, which stand in the header of a file; no viewer does.
     """
 
     classes: int
@@ -50,6 +53,7 @@ class Config:
     head: Kind = "batchnorm"
     gating: Literal["identity", "linear"] = "identity"
     stochastic_depth: float = 0.0
+    levels: bool = False
 
 
 class SpatialGatingUnit(nn.Module):
@@ -111,9 +115,10 @@ class Gmlp(Network):
         )
         self.head = Head(config.dimension, config.features, config.classes, config.head)
 
-    def forward(self, pixels: torch.Tensor) -> Output:
-        """Map pixels, uint8 (n, H, W, 3), to features and logits."""
-        x = self.embed(to_patches(pixels, self.config.patch))  # (n, N, D)
+    def forward(self, batch: Pixels) -> Output:
+        """Map a batch to features and logits."""
+        x = to_patches(normalize(batch, levels=self.config.levels), self.config.patch)
+        x = self.embed(x)  # (n, N, D)
         x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1)  # (n, 1 + N, D)
         features, logits = self.head(self.blocks(x)[:, 0])
         return features, logits

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from jpegcrypt.retrieval.batches import Pixels
 from jpegcrypt.retrieval.head import Head, Kind
 from jpegcrypt.retrieval.models import Network, Output
 from jpegcrypt.retrieval.patches import normalize
@@ -40,6 +41,8 @@ class Config:
     channels : int
         Within the bottlenecks of the first stage; each stage doubles them.
     head : {"batchnorm", "bnneck", "tanh"}
+    levels : bool
+        Put the level shifts back, which stand in the header of a file; no viewer does.
     """
 
     classes: int
@@ -47,6 +50,7 @@ class Config:
     channels: int = 64
     features: int = 256
     head: Kind = "tanh"
+    levels: bool = False
 
 
 def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
@@ -96,9 +100,9 @@ class Resnet(Network):
         self.stages = nn.Sequential(*stages)
         self.head = Head(inputs, config.features, config.classes, config.head)
 
-    def forward(self, pixels: torch.Tensor) -> Output:
-        """Map pixels, uint8 (n, H, W, 3), to features and logits."""
-        x = normalize(pixels).permute(0, 3, 1, 2)  # (n, 3, H, W)
+    def forward(self, batch: Pixels) -> Output:
+        """Map a batch to features and logits."""
+        x = normalize(batch, levels=self.config.levels).permute(0, 3, 1, 2)  # (n, 3, H, W)
         x = self.stages(self.stem(x))  # (n, C, H / 32, W / 32)
         features, logits = self.head(x.mean(dim=(2, 3)))
         return features, logits

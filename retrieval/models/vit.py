@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from jpegcrypt.retrieval.batches import Pixels
 from jpegcrypt.retrieval.encoder import encoder
 from jpegcrypt.retrieval.head import Head, Kind
 from jpegcrypt.retrieval.models import Network, Output
-from jpegcrypt.retrieval.patches import count_patches, to_patches
+from jpegcrypt.retrieval.patches import count_patches, normalize, to_patches
 from jpegcrypt.retrieval.recipe import Recipe
 
 RECIPE = Recipe(
@@ -45,6 +46,8 @@ class Config:
         As in Dosovitskiy et al., appendix B.1: none within the attention.
     head : {"batchnorm", "bnneck", "tanh"}
         The paper has "tanh".
+    levels : bool
+        Put the level shifts back, which stand in the header of a file; no viewer does.
     """
 
     classes: int
@@ -58,6 +61,7 @@ class Config:
     features: int = 256
     dropout: float = 0.1
     head: Kind = "tanh"
+    levels: bool = False
 
 
 class Vit(Network):
@@ -84,9 +88,10 @@ class Vit(Network):
         self.norm = nn.LayerNorm(config.dimension)
         self.head = Head(config.dimension, config.features, config.classes, config.head)
 
-    def forward(self, pixels: torch.Tensor) -> Output:
-        """Map pixels, uint8 (n, H, W, 3), to features and logits."""
-        x = self.embed(to_patches(pixels, self.config.patch))  # (n, N, D)
+    def forward(self, batch: Pixels) -> Output:
+        """Map a batch to features and logits."""
+        x = to_patches(normalize(batch, levels=self.config.levels), self.config.patch)
+        x = self.embed(x)  # (n, N, D)
         x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1) + self.positions
         x = self.encoder(self.dropout(x))  # (n, 1 + N, D)
         features, logits = self.head(self.norm(x[:, 0]))

@@ -72,8 +72,9 @@ def test_coefficients_are_those_of_the_decoder(folder: Path) -> None:
         np.testing.assert_array_equal(loaded.steps[i], read.qt.reshape(3, 64)[:, ZIGZAG])
 
 
-def test_levels_are_those_of_the_header(folder: Path) -> None:
-    loaded = load_coefficients(listed(folder))
+@pytest.mark.parametrize("load", [load_pixels, load_coefficients])
+def test_levels_are_those_of_the_header(folder: Path, load) -> None:
+    loaded = load(listed(folder))
     for i, path in enumerate(listed(folder)[:2]):
         assert loaded.levels[i].tobytes() == find_header(parse(path.read_bytes()))[0].levels
 
@@ -112,6 +113,7 @@ def test_plain_pictures_on_request(folder: Path) -> None:
     loaded = load_pixels(listed(folder), cipher_only=False)
     assert loaded.kept.tolist() == [0, 1, 3, 7]
     np.testing.assert_array_equal(loaded.pixels[3], picture(48, 32))
+    assert (loaded.levels[2:] == 128).all()
     assert load_coefficients(listed(folder), cipher_only=False).kept.tolist() == [0, 1, 3]
 
 

@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 import torch
 
+import jpegcrypt
+from jpegcrypt import Key
 from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.codec.tables import ZIGZAG
-from jpegcrypt.retrieval.batches import Blocks
+from jpegcrypt.retrieval.arrays import load_pixels
+from jpegcrypt.retrieval.batches import Blocks, Pixels, take
 from jpegcrypt.retrieval.head import Head
 from jpegcrypt.retrieval.models import create, describe
 from jpegcrypt.retrieval.models.block_set import count, count_levels, magnitudes
 from jpegcrypt.retrieval.models.code_transformer import code_counts
 from jpegcrypt.retrieval.models.dct_histogram import magnitude_histograms
 from jpegcrypt.retrieval.models.gmlp import Block, Config, SpatialGatingUnit
-from jpegcrypt.retrieval.patches import to_patches
+from jpegcrypt.retrieval.patches import normalize, to_patches
 from jpegcrypt.schemes import statistics
 
 TINY: dict[str, dict[str, Any]] = {
@@ -49,8 +52,9 @@ def seed():
     torch.manual_seed(1)
 
 
-def pictures(n: int, height: int = 32, width: int = 16):
-    return torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8)
+def pictures(n: int, height: int = 32, width: int = 16) -> Pixels:
+    pixels = torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8)
+    return Pixels(pixels, 128 + 30 * torch.randn(n, 3))
 
 
 def blocks(n: int, component=(0,) * 24 + (1,) * 6 + (2,) * 6) -> Blocks:
@@ -71,7 +75,7 @@ def part(batch, index):
         rows = (batch.coefficients, batch.steps, batch.levels)
         coefficients, steps, levels = (row[index] for row in rows)
         return Blocks(coefficients, batch.component, steps, levels)
-    return batch[index]
+    return Pixels(*(row[index] for row in batch))
 
 
 def parameters(model) -> int:
@@ -153,7 +157,8 @@ def test_gmlp_tells_positions_apart() -> None:
     """Trained with a fixed permutation it can learn it: W has a weight for each pair of places."""
     model = create("gmlp", classes=7, **TINY["gmlp"]).eval()
     picture = pictures(1)
-    moved = torch.cat([picture[:, 8:], picture[:, :8]], dim=1)  # rows of patches change places
+    pixels = torch.cat([picture.pixels[:, 8:], picture.pixels[:, :8]], dim=1)  # rows of patches
+    moved = picture._replace(pixels=pixels)
     with torch.no_grad():
         assert (model(picture)[0] - model(moved)[0]).abs().max() > 1e-3
 
@@ -307,10 +312,37 @@ def test_a_part_of_the_blocks_is_enough_to_learn_from() -> None:
 
 def test_patches_lie_where_they_lay() -> None:
     picture = pictures(1, 24, 16)
-    row = to_patches(picture, 8)
+    row = to_patches(normalize(picture, levels=False), 8)
     assert row.shape == (1, 6, 192)
-    patch = picture[0, 16:24, 8:16].reshape(-1).numpy() / 127.5 - 1  # third row, second column
+    patch = (
+        picture.pixels[0, 16:24, 8:16].reshape(-1).numpy() / 127.5 - 1
+    )  # third row, second column
     np.testing.assert_allclose(row[0, 5].numpy(), patch, atol=1e-6)
+
+
+def test_levels_give_a_cipher_picture_its_color_back(tmp_path) -> None:
+    color = np.array([200, 90, 60])
+    pixels = (color + np.random.default_rng(3).integers(-20, 20, (32, 16, 3))).astype(np.uint8)
+    path = tmp_path / "cipher.jpg"
+    path.write_bytes(jpegcrypt.encrypt(pixels, Key(bytes(32))))
+    batch = take(load_pixels([path]), np.array([0]))
+    assert isinstance(batch, Pixels)
+    seen, put_back = (
+        127.5 * (1 + normalize(batch, levels=levels).mean(dim=(0, 1, 2)).numpy())
+        for levels in (False, True)
+    )
+    np.testing.assert_allclose(seen, 128, atol=5)
+    np.testing.assert_allclose(put_back, color, atol=5)
+
+
+@pytest.mark.parametrize("name", ["gmlp", "vit", "resnet"])
+def test_levels_count_where_they_are_asked_for(name: str) -> None:
+    batch = pictures(3)
+    other = batch._replace(levels=batch.levels.flip(0))
+    for levels in (False, True):
+        model = create(name, classes=7, **TINY[name], levels=levels).eval()
+        with torch.no_grad():
+            assert torch.equal(model(batch)[0], model(other)[0]) is not levels
 
 
 def test_wrong_names_and_sizes() -> None:

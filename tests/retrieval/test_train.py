@@ -10,6 +10,7 @@ import torch
 from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval import train as training
 from jpegcrypt.retrieval.arrays import PixelArrays
+from jpegcrypt.retrieval.batches import take
 from jpegcrypt.retrieval.losses import triplet
 from jpegcrypt.retrieval.models import create
 from jpegcrypt.retrieval.recipe import Mining, Recipe
@@ -31,6 +32,7 @@ def pictures() -> Pictures:
     versions = [
         PixelArrays(
             np.clip(colors + rng.normal(0, 20, (24, 16, 16, 3)), 0, 255).astype(np.uint8),
+            np.full((24, 3), 128, np.uint8),
             np.arange(24),
             [],
         )
@@ -211,7 +213,7 @@ def test_a_checkpoint_is_the_model(tmp_path, pictures) -> None:
     loaded = checkpoint.load(path)
     assert loaded.classes == ["a", "c", "d"]  # no logit for what was not learned
     assert not loaded.network.training
-    batch = torch.from_numpy(pictures.versions[0].pixels[:3])
+    batch = take(pictures.versions[0], np.arange(3))
     with torch.no_grad():
         assert torch.equal(loaded.network(batch)[0], network(batch)[0])
 
