@@ -25,6 +25,7 @@ LEAST = {  # of mAP over these
     "gmlp-nonce": 1.5,
     "gmlp-nonce-levels": 1.5,
     "gmlp-fixed": 1.0,
+    "gmlp-fixed-levels": 1.0,
 }
 WHOLE = ("block_set-nonce", "gmlp-nonce")  # what the runs of an ablation are compared with
 APART = ("ablation", "sweep")  # groups of runs that have tables of their own
@@ -53,7 +54,7 @@ def lines(results: Path) -> Iterator[str]:
         yield from ratios(runs)
         if parts:
             yield ""
-            yield "What parts are worth, changed one at a time:"
+            yield "What parts are worth; names tell what differs from the whole model, above them:"
             yield ""
             whole = {name: runs[name] for name in WHOLE if name in runs}
             yield from table(dict(sorted({**whole, **parts}.items())))

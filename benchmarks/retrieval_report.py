@@ -21,6 +21,11 @@ RATIOS = (
         "ours over lu2022's model with level shifts, nonce keys",
     ),
     ("block_set-nonce", "gmlp-fixed", "ours with nonce keys over lu2022's model with fixed"),
+    (
+        "block_set-nonce",
+        "gmlp-fixed-levels",
+        "ours with nonce keys over lu2022's model with fixed and level shifts",
+    ),
 )
 RULES = ("full", "top100_found", "top100_R", "recall@10", "recall@30", "precision@10", "ndcg")
 

@@ -1,4 +1,4 @@
-"""Pixels as the pixel models take them: square patches in a row, values in [-1, 1]."""
+"""Pixels as the pixel models take them: numbers around 0, in square patches."""
 
 import torch
 
@@ -20,7 +20,7 @@ def normalize(batch: Pixels, *, levels: bool) -> torch.Tensor:
     Returns
     -------
     float32 tensor (n, H, W, 3)
-        With `levels` up to 4.6 in magnitude.
+        With `levels` up to 1 + 2.772 * 128 / 127.5 in magnitude, for the darkest blue.
 
     Examples
     --------

@@ -314,10 +314,8 @@ def test_patches_lie_where_they_lay() -> None:
     picture = pictures(1, 24, 16)
     row = to_patches(normalize(picture, levels=False), 8)
     assert row.shape == (1, 6, 192)
-    patch = (
-        picture.pixels[0, 16:24, 8:16].reshape(-1).numpy() / 127.5 - 1
-    )  # third row, second column
-    np.testing.assert_allclose(row[0, 5].numpy(), patch, atol=1e-6)
+    patch = picture.pixels[0, 16:24, 8:16].reshape(-1)  # third row, second column
+    np.testing.assert_allclose(row[0, 5].numpy(), patch.numpy() / 127.5 - 1, atol=1e-6)
 
 
 def test_levels_give_a_cipher_picture_its_color_back(tmp_path) -> None:
@@ -343,6 +341,13 @@ def test_levels_count_where_they_are_asked_for(name: str) -> None:
         model = create(name, classes=7, **TINY[name], levels=levels).eval()
         with torch.no_grad():
             assert torch.equal(model(batch)[0], model(other)[0]) is not levels
+
+
+def test_levels_move_colors_no_further_than_told() -> None:
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 255.0])] * 4)
+    pixels = corners[:, :1, None, None].expand(-1, 8, 8, 3).to(torch.uint8)
+    found = normalize(Pixels(pixels, corners[:, 1:]), levels=True).abs().max().item()
+    assert found == pytest.approx(1 + 2.772 * 128 / 127.5)
 
 
 def test_wrong_names_and_sizes() -> None:
