@@ -87,8 +87,9 @@ def _data_set(name: str, results: list[Result]) -> str:
     lines.append("")
     for ours, other, what in RATIOS:
         if ours in runs and other in runs:
-            ratio = average(runs[ours], "full") / average(runs[other], "full")
-            lines.append(f"* {what}: {ratio:.3f} of mAP, rule `full`")
+            found = ratio(runs[ours], runs[other])
+            told = shortfall(runs[ours], runs[other])
+            lines.append(f"* {what}: {found:.3f} of mAP, rule `full`{told}")
     machines = sorted({one["environment"]["processor"] for one in results})
     threads = sorted({str(one["environment"]["threads"]) for one in results})
     lines.append(f"\nMachine: {', '.join(machines)}; threads: {', '.join(threads)}.\n")
@@ -102,6 +103,20 @@ def _full(result: Result) -> float:
 def average(results: Sequence[Result], rule: str) -> float:
     """Return the mean of a measure over seeds."""
     return mean(float(one["scores"][rule]["mean"]) for one in results)
+
+
+def ratio(ours: Sequence[Result], other: Sequence[Result]) -> float:
+    """Return how many times the mAP, rule "full", of another run ours has."""
+    return average(ours, "full") / average(other, "full")
+
+
+def shortfall(*runs: Sequence[Result]) -> str:
+    """Return which of the runs compared had fewer epochs than their models ask for."""
+    return "".join(
+        f"; `{first['run']['name']}` after {epochs(first)} epochs"
+        for first, *_ in runs
+        if is_cut_short(first)
+    )
 
 
 def epochs(result: Result) -> str:

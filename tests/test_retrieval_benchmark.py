@@ -139,3 +139,23 @@ def test_the_report_keeps_data_sets_apart(tmp_path) -> None:
     ours, papers = report.split("## What the papers print")
     assert "Corel-10K" not in ours
     assert "| II | mAP, their gMLP | 0.3172 |" in papers.split("lu2022", 1)[1]
+
+
+def test_a_ratio_tells_which_run_was_cut_short() -> None:
+    def run(name: str, epochs: int, mean: float) -> list[Result]:
+        scores = {"full": {"mean": mean}}
+        return [
+            {
+                "run": {"name": name},
+                "recipe": {"epochs": epochs},
+                "epochs_of_model": 70,
+                "scores": scores,
+            }
+        ]
+
+    runs = {"block_set-nonce": run("block_set-nonce", 70, 0.4), "gmlp-fixed": run("it", 31, 0.2)}
+    lines = [line for line in retrieval_figures.ratios(runs) if "not been run" not in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("2.00 of mAP; 1 was the aim: reached; `it` after 31 of 70 epochs")
+    whole = {**runs, "gmlp-fixed": run("it", 70, 0.2)}
+    assert "after" not in "".join(retrieval_figures.ratios(whole))
