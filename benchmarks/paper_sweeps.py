@@ -1,19 +1,23 @@
 """Tables III and IV of lu2022 and of feng2021: networks of other sizes and settings.
 
 In brackets stands what the papers print, which is on other data, by a rule they do not name. Our
-numbers are by the rule ``full``.
+numbers are by the rule ``full``. Networks that stand side by side are compared after the same number
+of epochs, the last at which all were measured; if there is none, each cell tells its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
-from benchmarks.retrieval_report import Result, average, epochs, is_cut_short, printed
+from benchmarks.retrieval_report import Result, average, epochs, printed
 
 DIMENSIONS, DEPTHS, PATCHES = (128, 192, 256, 384), (6, 8, 10, 12), (8, 16, 32)
 MEASURES = {"full": "mAP", "recall@10": "recall@10", "recall@30": "recall@30"}
 WEIGHTS = ((1.0, 0.3), (1.0, 0.5), (0.5, 0.3), (0.5, 0.5))  # alpha, margin
+QUARTERS = (1, 2, 3)  # of the blocks whose colors are substituted
 BLOCKS = {8: 96, 16: 24}  # P, and how many blocks a quarter of a picture has
 
 Runs = Mapping[str, Sequence[Result]]
+Place = TypeVar("Place")  # of a cell in its table
 
 
 def lines(runs: Runs) -> Iterator[str]:
@@ -34,23 +38,17 @@ def lines(runs: Runs) -> Iterator[str]:
 
 def _sizes(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
     found = {(d, depth): _gmlp(runs, d, depth) for d in DIMENSIONS for depth in DEPTHS}
-    curves = {size: _curve(same) for size, same in found.items() if same}
-    common = set.intersection(*map(set, curves.values())) if curves else set()
-    after = f", mAP after {max(common)} epochs of 70" if common else ""
-    yield f"lu2022, table III: `gmlp` with fixed keys{after}."
+    after, measured = _compare(found)
+    told = f", mAP after {after} epochs of 70" if after else ""
+    yield f"lu2022, table III: `gmlp` with fixed keys{told}."
     yield ""
     yield f"| dimension | {' | '.join(f'L = {depth}' for depth in DEPTHS)} |"
     yield f"|--:|{'--:|' * len(DEPTHS)}"
     for d in DIMENSIONS:
-        cells = []
-        for depth in DEPTHS:
-            curve = curves.get((d, depth))
-            cells.append(
-                _cell(
-                    f"{curve[max(common)]:.3f}" if curve and common else None,
-                    paper[f"mAP, dimension {d}, L = {depth}"],
-                )
-            )
+        cells = [
+            _cell(measured.get((d, depth)), paper[f"mAP, dimension {d}, L = {depth}"])
+            for depth in DEPTHS
+        ]
         yield f"| {d} | {' | '.join(cells)} |"
 
 
@@ -70,29 +68,32 @@ def _patches(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
 
 def _weights(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
     yield "feng2021, tables III and IV: `vit` with weight alpha and margin m, `resnet` with 0.5 and"
-    yield "0.5; mAP."
+    yield "0.5; mAP after so many epochs of 60 as the third column tells."
     yield ""
     titles = [f"{alpha:g}, {margin}" for alpha, margin in WEIGHTS]
-    yield f"| P | M | {' | '.join(titles)} | `resnet` |"
-    yield f"|--:|--:|{'--:|' * (len(WEIGHTS) + 1)}"
+    yield f"| P | M | epochs | {' | '.join(titles)} | `resnet` |"
+    yield f"|--:|--:|--:|{'--:|' * (len(WEIGHTS) + 1)}"
     for block, quarter in BLOCKS.items():
-        for quarters in (1, 2, 3):
-            scheme = f"feng2021-p{block}-q{quarters}"
-            what = f"P = {block}, M = {quarters * quarter}, alpha"
+        named = {
+            (quarters, what): name
+            for quarters in QUARTERS
+            for what, name in _weighted(f"feng2021-p{block}-q{quarters}")
+        }
+        after, measured = _compare({place: runs.get(name) for place, name in named.items()})
+        for quarters in QUARTERS:
+            size = f"P = {block}, M = {quarters * quarter}"
             cells = [
-                _cell(
-                    _mean_and_epochs(runs.get(f"vit-{scheme}-m{margin}-a{alpha}")),
-                    paper[f"mAP, ViT, {what} {alpha:g}, m {margin}"],
-                )
-                for alpha, margin in WEIGHTS
+                _cell(measured.get((quarters, what)), paper[f"mAP, {what.format(size)}"])
+                for what, _ in _weighted("")
             ]
-            cells.append(
-                _cell(
-                    _mean_and_epochs(runs.get(f"resnet-{scheme}")),
-                    paper[f"mAP, ResNet50, {what} 0.5, m 0.5"],
-                )
-            )
-            yield f"| {block} | {quarters * quarter} | {' | '.join(cells)} |"
+            yield f"| {block} | {quarters * quarter} | {after or ''} | {' | '.join(cells)} |"
+
+
+def _weighted(scheme: str) -> Iterator[tuple[str, str]]:
+    """Yield what the paper calls the networks of a row, and our runs of them."""
+    for alpha, margin in WEIGHTS:
+        yield f"ViT, {{}}, alpha {alpha:g}, m {margin}", f"vit-{scheme}-m{margin}-a{alpha}"
+    yield "ResNet50, {}, alpha 0.5, m 0.5", f"resnet-{scheme}"
 
 
 def _gmlp(runs: Runs, dimension: int, depth: int) -> Sequence[Result] | None:
@@ -100,16 +101,21 @@ def _gmlp(runs: Runs, dimension: int, depth: int) -> Sequence[Result] | None:
     return runs.get(f"gmlp-fixed-d{dimension}-l{depth}") or runs.get(default)
 
 
-def _curve(same: Sequence[Result]) -> dict[int, float]:
-    """Return mAP by epoch, of the first seed."""
-    return {row["epoch"]: row["mAP"] for row in same[0]["curve"] if "mAP" in row}
-
-
-def _mean_and_epochs(same: Sequence[Result] | None) -> str | None:
-    if not same:
-        return None
-    cut_short = f", {epochs(same[0])} epochs" if is_cut_short(same[0]) else ""
-    return f"{average(same, 'full'):.3f}{cut_short}"
+def _compare(
+    found: Mapping[Place, Sequence[Result] | None],
+) -> tuple[int | None, dict[Place, str]]:
+    """Return the last epoch that all runs were measured at, and mAP there, of the first seed."""
+    curves = {
+        place: {row["epoch"]: row["mAP"] for row in same[0]["curve"] if "mAP" in row}
+        for place, same in found.items()
+        if same
+    }
+    common = set.intersection(*map(set, curves.values())) if curves else set()
+    if common:
+        last = max(common)
+        return last, {place: f"{curve[last]:.3f}" for place, curve in curves.items()}
+    ends = {place: max(curve.items()) for place, curve in curves.items()}
+    return None, {place: f"{value:.3f}, {epoch} epochs" for place, (epoch, value) in ends.items()}
 
 
 def _cell(measured: str | None, number: str) -> str:

@@ -21,6 +21,7 @@ from benchmarks.retrieval_report import (
     by_run,
     epochs,
     fastest,
+    is_cut_short,
     ratio,
     read,
     shortfall,
@@ -38,7 +39,6 @@ LEAST = {  # of mAP over these
     "gmlp-fixed-levels": 1.0,
 }
 WHOLE = ("block_set-nonce", "gmlp-nonce")  # what the runs of an ablation are compared with
-APART = ("ablation", "sweep")  # groups of runs that have tables of their own
 OURS = "block_set"
 PICTURES_A_SECOND = 300  # to embed, on two processors
 
@@ -56,7 +56,7 @@ def lines(results: Path) -> Iterator[str]:
         yield f"{', '.join(map(str, quality))}, {', '.join(machines)}. Means over seeds."
         yield ""
         parts = {k: v for k, v in runs.items() if v[0]["run"]["group"] == "ablation"}
-        shown = {k: v for k, v in runs.items() if v[0]["run"]["group"] not in APART}
+        shown = {k: v for k, v in runs.items() if not apart(v[0])}
         yield from table(shown)
         for split, result in {one["run"]["split"]: one for one in found}.items():
             yield f"| chance, {split} | | | {' | '.join(chance(result))} | |"
@@ -80,6 +80,12 @@ def lines(results: Path) -> Iterator[str]:
     ]
     if speeds:
         yield from costs(speeds)
+
+
+def apart(result: Result) -> bool:
+    """Whether a run stands in a table of its own alone: of parts, or of what the papers varied."""
+    group = result["run"]["group"]
+    return group in ("ablation", "sweep") or (group == "feng2021" and is_cut_short(result))
 
 
 def table(runs: dict[str, list[Result]]) -> Iterator[str]:
