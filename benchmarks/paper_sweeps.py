@@ -1,8 +1,8 @@
 """Tables III and IV of lu2022 and of feng2021: networks of other sizes and settings.
 
 In brackets stands what the papers print, which is on other data, by a rule they do not name. Our
-numbers are by the rule ``full``. Networks that stand side by side are compared after the same number
-of epochs, the last at which all were measured; if there is none, each cell tells its own.
+numbers are by the rule ``full``. Networks that stand side by side are compared after as many
+epochs, the last at which all were measured; if there is none, each cell tells its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
