@@ -103,6 +103,23 @@ def test_the_other_kind_of_key(derived, monkeypatch):
     """)
 
 
+def test_the_limit_of_pixels_is_that_of_the_command(derived, monkeypatch):
+    monkeypatch.setenv("JPEGCRYPT_PASSPHRASE", "lake")
+    jpegcrypt("encrypt coffee.png noise.jpg --passphrase")
+    monkeypatch.setitem(inspect.__kwdefaults__, "max_pixels", 600 * 400 - 1)
+    check_transcript("""
+        $ jpegcrypt decrypt noise.jpg again.png --passphrase --max-pixels 240000
+        $ jpegcrypt decrypt noise.jpg x.png --key album.key --max-pixels 240000
+        jpegcrypt: noise.jpg: the file was encrypted with key <hex>, the key given is <hex>
+        hint: the file wants a passphrase: --passphrase
+        [1]
+        $ jpegcrypt decrypt noise.jpg x.png --passphrase --max-pixels 1000
+        jpegcrypt: noise.jpg: a frame of 600x400 pixels, more than the limit of 1000<...>
+        hint: if you trust the file, raise --max-pixels
+        [1]
+    """)
+
+
 def test_one_salt_a_run_derived_once(derived, monkeypatch):
     monkeypatch.setenv("JPEGCRYPT_PASSPHRASE", "lake")
     Path("photos").mkdir()

@@ -57,14 +57,16 @@ def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversio
     )
 
 
-def decryption(keys: KeyFile | Passphrase, suffix: str, **options: Any) -> Conversion:
-    """Decrypt to the format of a suffix such as ``.png``, with the options of `decrypt_picture`."""
+def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> Conversion:
+    """Decrypt to the format of a suffix such as ``.png``; larger pictures are refused."""
 
     def work(data: bytes) -> bytes:
         try:
-            return decrypt_picture(data, keys.of(data), FORMATS[suffix], **options)
+            key = keys.of(data, max_pixels=max_pixels)
+            return decrypt_picture(data, key, FORMATS[suffix], max_pixels=max_pixels)
         except WrongKey as error:
-            raise WrongKey(str(error), hint=error.hint or keys.doubt(data)) from error
+            hint = error.hint or keys.doubt(data, max_pixels=max_pixels)
+            raise WrongKey(str(error), hint=hint) from error
 
     return Conversion(
         verb="decrypted",

@@ -62,15 +62,16 @@ class KeyFile:
         """Return the key to encrypt with."""
         return self._key
 
-    def of(self, data: bytes) -> "Key":
-        """Return the key to decrypt a file with."""
+    def of(self, data: bytes, **limit: int) -> "Key":
+        """Return the key to decrypt a file with; `limit` is that of `inspect`."""
         return self._key
 
-    def doubt(self, data: bytes) -> str | None:
+    def doubt(self, data: bytes, **limit: int) -> str | None:
         """Say what may be wrong if it is not the key of a file."""
         from jpegcrypt.api import inspect
 
-        return "the file wants a passphrase: --passphrase" if inspect(data).salt else None
+        salt = inspect(data, **limit).salt
+        return "the file wants a passphrase: --passphrase" if salt else None
 
 
 class Passphrase:
@@ -97,12 +98,12 @@ class Passphrase:
         """Return the key to encrypt with; all files of one run share its salt."""
         return self._derive(self._salt)
 
-    def of(self, data: bytes) -> "Key":
-        """Return the key to decrypt a file with."""
+    def of(self, data: bytes, **limit: int) -> "Key":
+        """Return the key to decrypt a file with; `limit` is that of `inspect`."""
         from jpegcrypt.api import inspect
         from jpegcrypt.errors import WrongKey
 
-        salt = inspect(data).salt
+        salt = inspect(data, **limit).salt
         if salt is None:
             raise WrongKey(
                 "the file was encrypted with a key file, not with a passphrase",
@@ -110,7 +111,7 @@ class Passphrase:
             )
         return self._derive(salt)
 
-    def doubt(self, data: bytes) -> str | None:
+    def doubt(self, data: bytes, **limit: int) -> str | None:
         """Say what may be wrong if it is not the key of a file."""
         return "the passphrase is mistyped, or that of other files"
 
