@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import threading
+import tracemalloc
 from collections import Counter
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from jpegcrypt import Key, atomic, decrypt, inspect
 from jpegcrypt.cli import conversion
+from jpegcrypt.cli import folder as cli_folder
 from jpegcrypt.cli.conversion import cipher_name, plain_name
 from jpegcrypt.files import encrypt_picture
 from jpegcrypt.images import FORMATS
@@ -160,6 +162,39 @@ def test_bad_files_to_decrypt(photos):
         [1]
     """)
     assert len(tree("again")) == 5
+
+
+def test_a_video_is_not_read_whole(folder):
+    Path("videos").mkdir()
+    for name, head in {"lake.mp4": b"\0\0\0\x18ftypisom", "zeros.jpg": b""}.items():
+        with Path("videos", name).open("wb") as file:
+            file.write(head)
+            file.truncate(1 << 28)
+    tracemalloc.start()
+    try:
+        check_transcript("""
+            $ jpegcrypt encrypt videos noise --key album.key
+            jpegcrypt: videos/zeros.jpg: found a file that begins with 0x00000000, expected <...>
+            jpegcrypt: 0 encrypted, 1 no picture, 1 failed
+            [1]
+            $ jpegcrypt decrypt videos again --key album.key
+            jpegcrypt: videos/zeros.jpg: found a file that begins with 0x00000000, expected a <...>
+            jpegcrypt: 0 decrypted, 1 no picture, 1 failed
+            [1]
+        """)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_picture_is_read_whole(photos, monkeypatch):
+    monkeypatch.setattr(cli_folder, "_LARGE", 0)
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: 5 encrypted, 1 no picture
+        $ jpegcrypt decrypt noise again --key album.key
+        jpegcrypt: 5 decrypted
+    """)
 
 
 def test_links(photos):

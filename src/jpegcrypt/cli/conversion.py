@@ -6,14 +6,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from jpegcrypt.cli.keys import KeyFile, Passphrase
+from jpegcrypt.codec.parse import parse, signature
 from jpegcrypt.errors import MalformedJpeg, UnreadableImage, WrongKey
 from jpegcrypt.files import decrypt_picture, encrypt_picture
 from jpegcrypt.images import FORMATS, format_of_name
+
+_HEAD = 16  # bytes that tell kinds of files apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Conversion:
         What is done to a file, "encrypted" or "decrypted".
     unlock : callable
         Called once before the first `work`; may ask for a passphrase.
+    sniff : callable
+        Reads little of an open file, and raises what `work` would if that is of another kind.
     work : callable
         From the content of the one file to that of the other; called from several threads.
     rename : callable
@@ -36,6 +41,7 @@ class Conversion:
 
     verb: str
     unlock: Callable[[], None]
+    sniff: Callable[[BinaryIO], None]
     work: Callable[[bytes], bytes]
     rename: Callable[[str], str]
     is_foreign: Callable[[Exception, str], bool]
@@ -47,6 +53,7 @@ def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversio
     return Conversion(
         verb="encrypted",
         unlock=lambda: keys.unlock(to_encrypt=True),
+        sniff=_sniff_picture,
         work=lambda data: encrypt_picture(data, keys.new(), **options),
         rename=cipher_name,
         is_foreign=lambda error, name: (
@@ -71,12 +78,32 @@ def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> C
     return Conversion(
         verb="decrypted",
         unlock=lambda: keys.unlock(to_encrypt=False),
+        sniff=_sniff_jpeg,
         work=work,
         rename=lambda name: plain_name(name, suffix),
         is_foreign=lambda error, name: (
             isinstance(error, MalformedJpeg) and error.offset == 0 and _format(name) != "JPEG"
         ),
     )
+
+
+def _sniff_picture(file: BinaryIO) -> None:
+    Image.init()  # Pillow overlooks plugins that another thread is just importing
+    try:
+        Image.open(file)
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        raise UnreadableImage(
+            f"found {signature(file.read(_HEAD))}, expected an image that Pillow reads"
+        ) from error
+    except Exception:  # a broken picture, or too large: the work will tell
+        return
+
+
+def _sniff_jpeg(file: BinaryIO) -> None:
+    head = file.read(_HEAD)
+    if not head.startswith(b"\xff\xd8"):
+        parse(head)  # says what it is instead
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from stat import S_ISREG
+from typing import BinaryIO
 
 import click
 
@@ -22,9 +23,9 @@ from jpegcrypt import atomic
 from jpegcrypt.batch import THUMBNAIL_BYTES, in_order
 from jpegcrypt.cli.conversion import Conversion
 from jpegcrypt.cli.terminal import FAILED, INTERRUPTED, Stop, explain, say
-from jpegcrypt.files import read_file
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_LARGE = 1 << 24  # bytes of a file that is asked what it is before it is read, such as a video
 _LISTED = 20  # failures that a terminal shows
 _GO_ON = "the same command goes on where it stopped"
 
@@ -65,7 +66,7 @@ def convert_folder(
         os.makedirs(path, exist_ok=True)
 
     def run(task: Task) -> None:
-        result = conversion.work(read_file(task.src))
+        result = conversion.work(_read(task.src, conversion.sniff))
         make_folder(os.path.dirname(task.dst))
         there = _stat(task.dst)
         empty = there is not None and S_ISREG(there.st_mode) and there.st_size == 0
@@ -117,6 +118,14 @@ def _find_tasks(
                 continue
             taken[task.dst] = task.src
             yield task
+
+
+def _read(path: str, sniff: Callable[[BinaryIO], None]) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size > _LARGE:
+            sniff(file)
+            file.seek(0)
+        return file.read()
 
 
 def _stat(path: str) -> os.stat_result | None:
