@@ -201,9 +201,27 @@ def test_links(photos):
     Path("photos/summer/loop").symlink_to("..")
     Path("photos/linked").symlink_to("summer")
     Path("photos/copy.jpg").symlink_to("rocket.jpg")
-    jpegcrypt("encrypt photos noise --key album.key")
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: 6 encrypted, 1 no picture
+    """)
     assert tree("noise") == ["copy.jpg", *NOISE]
     assert not Path("noise/copy.jpg").is_symlink()
+
+
+def test_pictures_behind_a_link_out_of_the_tree_are_failures(photos):
+    """Whoever deletes them must know that these were not encrypted."""
+    Path("photos/summer").rename("summer")
+    Path("photos/lake").symlink_to("../summer/lake")
+    Path("photos/summer").symlink_to("../summer")
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: photos/lake: a link to a folder outside photos, not followed
+        hint: run the command on that folder, too
+        jpegcrypt: photos/summer: a link to a folder outside photos, not followed
+        jpegcrypt: 1 encrypted, 1 no picture, 2 failed
+        [1]
+    """)
 
 
 @pytest.mark.parametrize("jobs", [1, 3])

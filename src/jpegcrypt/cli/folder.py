@@ -99,7 +99,10 @@ def convert_folder(
 def _find_tasks(
     src: str, dst: str, rename: Callable[[str], str], failures: list[Message]
 ) -> Iterator[Task]:
-    """Walk the tree in order of names; links to folders are not followed, so there are no loops."""
+    """Walk the tree in order of names; links to folders are not followed, so there are no loops.
+
+    What such a link leads to is done where it stands, if that is in the tree.
+    """
     source = Path(src).resolve()
     taken: dict[str, str] = {}
     for folder, folders, names in os.walk(src, onerror=lambda e: failures.append(explain(e))):
@@ -109,6 +112,10 @@ def _find_tasks(
             lies = f"lies in {src}" if target != source else "source and target are the same folder"
             raise Stop(f"{target_folder}: {lies}", hint="write to a folder beside it")
         folders.sort()
+        for link in (os.path.join(folder, name) for name in folders):
+            if os.path.islink(link) and not Path(link).resolve().is_relative_to(source):
+                text = f"{link}: a link to a folder outside {src}, not followed"
+                failures.append((text, "run the command on that folder, too"))
         for name in sorted(names):
             task = Task(os.path.join(folder, name), os.path.join(target_folder, rename(name)))
             if name.endswith(atomic.SUFFIX) or _is_special(task.src):
