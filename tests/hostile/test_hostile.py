@@ -280,6 +280,70 @@ def arrays(data: bytes) -> list[np.ndarray]:
     return [array for array in (c.Y, c.Cb, c.Cr) if array is not None]
 
 
+# --- any coefficients, at every level -----------------------------------------------------------
+
+# DC from end to end of int16 in steps that have codes, beside any number of AC values; then what
+# has no code: AC beyond 1023, and a step of DC that is too far.
+GIVEN = """
+import hashlib
+import numpy as np
+from jpegcrypt import _core
+
+frame, digest = _core.Frame(8 * 66, 8, [(1, 1)]), hashlib.sha256()
+far = np.append(np.linspace(-32768, 32767, 65).astype(np.int16), np.int16(-32768))
+for dc in (np.append(far[32:], far[:32]), np.append(far[32::-1], far[:32:-1])):
+    for n in range(64):
+        blocks = np.zeros((1, 66, 64), np.int16)
+        blocks[0, :, 0] = dc
+        blocks[0, :, 1 : n + 1] = np.resize([1023, -1023, 1], n)
+        scan, tables = _core.encode_coefficients(frame, [blocks])
+        digest.update(bytes(scan))
+        for wrong in (1024, -1024, 32767, -32767, -32768):
+            place = (0, 37, 1 + n % 63) if n % 2 else (0, 0, 63 - n % 63)
+            refused = blocks.copy()
+            refused[place] = wrong
+            try:
+                _core.encode_coefficients(frame, [refused])
+            except ValueError:
+                continue
+            raise SystemExit(f"{wrong} at {place} was encoded")
+for value in (32767, -32767):
+    blocks = np.full((1, 66, 64), 5, np.int16)
+    blocks[0, :, 0] = value
+    try:
+        _core.encode_coefficients(frame, [blocks])
+    except ValueError:
+        continue
+    raise SystemExit(f"a first DC value of {value} was encoded")
+print(digest.hexdigest())
+"""
+
+
+def given_coefficients(level: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", GIVEN],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "JPEGCRYPT_SIMD": level},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def portable_digest() -> str:
+    done = given_coefficients("portable")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("level", ["sse4", "avx2", "avx512", "neon"])
+def test_any_coefficients(level, portable_digest):
+    """Those without a code are refused, and no table is read outside on the way."""
+    done = given_coefficients(level)
+    if "no such level" in done.stderr:
+        pytest.skip(f"no {level} here")
+    assert (done.returncode, done.stdout) == (0, portable_digest), done.stderr
+
+
 # --- bombs --------------------------------------------------------------------------------------
 
 

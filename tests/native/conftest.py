@@ -12,7 +12,10 @@ NATIVE = Path(__file__).parents[2] / "src/jpegcrypt/native"
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
-    """Compile a program of this folder with the core; returns its path."""
+    """Compile a program of this folder with the core; returns its path.
+
+    It ends at once where an index leaves an array of known size, which needs no runtime library.
+    """
 
     def compile_program(name: str) -> Path:
         compiler = shutil.which(os.environ.get("CC", "cc"))
@@ -24,6 +27,8 @@ def build(tmp_path_factory):
             "-std=c11",
             "-O2",
             "-fwrapv",
+            "-fsanitize=bounds",
+            "-fsanitize-undefined-trap-on-error",
             f"-I{NATIVE}",
             "-lm",
             "-o",

@@ -261,7 +261,9 @@ TARGET static uint64_t forward_block(const uint8_t *tile, const uint8_t *record,
 
 /* Size and additional bits of every value (Tables F.1, F.2): [value + 1024] */
 static uint32_t value_token[2048];
-static uint8_t place[64 + 1]; /* of a zig-zag position in a block; 64 stands for none left */
+/* Of a zig-zag position in a block. 64 stands for none left and reads the last: AC values are at
+ * most JC_MAX_COEFFICIENT, so that they have a token, where DC may be any int16. */
+static uint8_t place[64 + 1];
 
 static void token_init(void) {
     for (int value = -1024; value < 1024; value++) {
@@ -269,6 +271,7 @@ static void token_init(void) {
         value_token[value + 1024] = (uint32_t)size << 16 | jc_additional_bits(value, size);
     }
     memcpy(place, jc_transposed, 64);
+    place[64] = place[63];
 }
 
 /* Whether 16 zeros or more lie between two non-zeros. */

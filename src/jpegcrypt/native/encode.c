@@ -330,6 +330,7 @@ static jc_status encode_batch(const jc_encoder *e, jc_slice *slice, uint32_t row
     uint32_t batch_tokens[JC_BATCH * JC_MAX_MCU * MAX_TOKENS + JC_SLACK], *tokens = batch_tokens;
     jc_buffer *message = e->want_message ? &slice->message : NULL;
     transform(e, row, first, last, &blocks);
+    if (blocks.unfit) return JC_BAD_VALUE; /* tokenizers rely on it */
     if (e->trellis) optimize(e, &blocks, dc_prediction);
     if (message && reserve(slice, row, message, (size_t)blocks.n * JC_MAX_MESSAGE))
         return JC_NO_MEMORY;
@@ -340,7 +341,7 @@ static jc_status encode_batch(const jc_encoder *e, jc_slice *slice, uint32_t row
         tokens = (uint32_t *)(void *)(slice->tokens.data + slice->tokens.size);
     }
     size_t n = (size_t)(tokenize(e, &blocks, dc_prediction, tokens, message) - tokens);
-    if (blocks.unfit || (e->coefficients[0] && check_tokens(e, tokens, &n))) return JC_BAD_VALUE;
+    if (e->coefficients[0] && check_tokens(e, tokens, &n)) return JC_BAD_VALUE;
     if (!e->optimize) return write_tokens(e, slice, tokens, n);
     count(tokens, n, slice->histogram);
     slice->tokens.size += n * sizeof *tokens;

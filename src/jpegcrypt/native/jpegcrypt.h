@@ -249,6 +249,7 @@ typedef struct {
     uint64_t (*forward_block)(const uint8_t *tile, const uint8_t *record, const jc_bank *bank,
                               const jc_quantizer *quantizer, int16_t *block, int16_t *exact);
     /* Appends the tokens of a block, and to `values` the non-zeros in zig-zag order, little-endian.
+     * DC may have any value, AC must have a code (Table F.2): at most 1023 in magnitude.
      * Up to JC_SLACK tokens and values more than that may be touched. */
     uint32_t *(*tokenize)(const int16_t *block, uint64_t nonzero, int *dc_prediction,
                           uint32_t table_bits, uint32_t *tokens, uint8_t **values);
