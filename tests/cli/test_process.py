@@ -163,6 +163,29 @@ def test_a_full_disk_behind_stdout(line):
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_closed_streams(closed):
+    def close():
+        os.close(closed)
+
+    Path("few").mkdir()
+    shutil.copy("coffee.png", "few/a.png")
+    for line in (
+        "encrypt coffee.png noise.jpg --key album.key",
+        "encrypt few cipher --key album.key",
+    ):
+        done = run(line, preexec_fn=close, text=True)
+        assert "Traceback" not in done.stderr
+        assert done.returncode == 0
+    assert tree("cipher") == ["a.png.jpg"]
+    piped = run(
+        "encrypt - - --key album.key", preexec_fn=close, stdin=subprocess.DEVNULL, text=True
+    )
+    name = ("stdin", "stdout", None)[closed]
+    assert piped.stderr == (f"jpegcrypt: {name}: is closed\n" if name else "")
+    assert piped.returncode == 1
+
+
 def on_terminal(line, typed=()):
     """Run in a terminal of its own, type when it waits, and return what the screen gets."""
     import pty

@@ -34,6 +34,8 @@ def read(src: str) -> bytes:
     if src != "-":
         with open(src, "rb") as file:
             return file.read()
+    if sys.stdin is None:
+        raise Stop("stdin: is closed")
     if sys.stdin.isatty():
         raise Stop("stdin: is a terminal, expected a picture", hint="name a file, or pipe one in")
     return sys.stdin.buffer.read()
@@ -41,6 +43,8 @@ def read(src: str) -> bytes:
 
 def _check_target(src: str, dst: str, conversion: Conversion, *, overwrite: bool) -> None:
     if dst == "-":
+        if sys.stdout is None:
+            raise Stop("stdout: is closed")
         if sys.stdout.isatty():
             raise Stop(
                 "stdout: is a terminal, it shows no pictures", hint="name a file, or pipe it"

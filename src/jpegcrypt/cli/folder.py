@@ -22,7 +22,7 @@ import click
 from jpegcrypt import atomic
 from jpegcrypt.batch import THUMBNAIL_BYTES, in_order
 from jpegcrypt.cli.conversion import Conversion
-from jpegcrypt.cli.terminal import FAILED, INTERRUPTED, Stop, explain, say
+from jpegcrypt.cli.terminal import FAILED, INTERRUPTED, Stop, explain, is_terminal, say
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _LARGE = 1 << 24  # bytes of a file that is asked what it is before it is read, such as a video
@@ -161,7 +161,7 @@ def _is_thumbnail(path: str) -> bool:
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], object]]:
     """Show a bar with rate and time to go, if somebody watches."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield lambda: None
         return
     from rich import progress
@@ -187,7 +187,7 @@ def _report(counts: Counter[str], failures: list[Message]) -> None:
     """List the failures, each hint once, and end with the counts; a log gets all of the list."""
     counts["failed"] = len(failures)
     done, *others = counts.items()
-    listed = failures[:_LISTED] if sys.stderr.isatty() else failures
+    listed = failures[:_LISTED] if is_terminal(sys.stderr) else failures
     hints: set[str | None] = set()
     for message, hint in listed:
         say(message, hint=None if hint in hints else hint)

@@ -85,6 +85,11 @@ def _outside() -> Iterator[None]:
         raise Stop(message, hint=hint) from error
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell if somebody watches, or types; a stream that the shell closed is None."""
+    return stream is not None and stream.isatty()
+
+
 def say(message: str, *, hint: str | None = None) -> None:
     """Write a line to stderr, and the hint below."""
     click.echo(f"jpegcrypt: {_printable(message)}", err=True)
@@ -125,7 +130,7 @@ def explain(error: Exception, name: str | None = None) -> tuple[str, str | None]
 
 def _flush() -> None:
     """Leave nothing behind that the interpreter would fail to write, loudly, when it exits."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:
