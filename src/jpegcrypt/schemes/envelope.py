@@ -16,7 +16,8 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,28 @@ def _noise_png(pixels: npt.NDArray[Any], text: PngImagePlugin.PngInfo) -> bytes:
     return file.getvalue()
 
 
+@contextmanager
+def open_png(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[PngImagePlugin.PngImageFile]:
+    """Open a PNG, to be decoded within the block.
+
+    Raises
+    ------
+    UnreadableImage, ImageTooLarge
+    """
+    try:
+        # Image.open has a limit of its own, a global of Pillow, beside max_pixels.
+        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
+            if image.width * image.height > max_pixels:
+                raise ImageTooLarge(
+                    f"a PNG of {image.width}x{image.height} pixels, "
+                    f"more than the limit of {max_pixels}",
+                    hint="if you trust the file, raise max_pixels",
+                )
+            yield image
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises of a broken PNG
+        raise UnreadableImage(f"a broken PNG: {error}", format="PNG") from error
+
+
 def read_png(data: bytes) -> tuple[Channels, str, bytes | None]:
     """Undo `write_png`: channels (c, H, W), text of the size, payload of the header.
 
@@ -156,16 +179,11 @@ def read_png(data: bytes) -> tuple[Channels, str, bytes | None]:
     ------
     UnreadableImage, ImageTooLarge
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageTooLarge(f"{image.width}x{image.height} pixels, at most {MAX_PIXELS}")
-            pixels = np.array(image)
-            size = str(image.info.get(SIZE_KEYWORD, ""))
-            text = image.info.get(PNG_KEYWORD)
-            payload = None if text is None else bytes.fromhex(text)
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises of a broken PNG
-        raise UnreadableImage(f"a broken PNG: {error}", format="PNG") from error
+    with open_png(data) as image:
+        pixels = np.array(image)
+        size = str(image.info.get(SIZE_KEYWORD, ""))
+        text = image.info.get(PNG_KEYWORD)
+        payload = None if text is None else bytes.fromhex(text)
     n_channels, _, _ = shape_of(size)
     if pixels.ndim == 3 and pixels.shape[2] == n_channels and pixels.dtype == np.uint8:
         return pixels.transpose(2, 0, 1), size, payload

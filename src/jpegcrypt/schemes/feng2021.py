@@ -47,14 +47,13 @@ from jpegcrypt.codec.parse import MAX_PIXELS, parse
 from jpegcrypt.encoder import ImageLike, Pixels, as_pixels, in_range
 from jpegcrypt.errors import (
     FixedKeyWarning,
-    ImageTooLarge,
     NotEncrypted,
     TamperedFile,
-    UnreadableImage,
     WrongKey,
 )
 from jpegcrypt.header import DC_MODES, KEY_MODES, PNG_KEYWORD, SEGMENT_MARKER, Header, is_header
 from jpegcrypt.key import NONCE_SIZE, ImageKeys, Key
+from jpegcrypt.schemes.envelope import open_png
 
 ID = 2  # in the file header, whose field `bank` holds P + quarters: 8 to 12, or 16 to 20
 BLOCKS = (8, 16)
@@ -292,19 +291,11 @@ def _write(pixels: Pixels, payload: bytes, quality: int | None) -> bytes:
 
 
 def _from_png(data: bytes, max_pixels: int) -> tuple[Pixels, Header]:
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageTooLarge(
-                    f"{image.width}x{image.height} pixels, at most {max_pixels} are allowed",
-                    hint="raise max_pixels",
-                )
-            head = _header(bytes.fromhex(image.info.get(PNG_KEYWORD, "")))
-            if image.mode != "RGB":
-                raise TamperedFile(f"a PNG of mode {image.mode}, but the scheme writes RGB")
-            return np.array(image), head
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises of a broken PNG
-        raise UnreadableImage(f"a broken PNG: {error}", format="PNG") from error
+    with open_png(data, max_pixels) as image:
+        head = _header(bytes.fromhex(image.info.get(PNG_KEYWORD, "")))
+        if image.mode != "RGB":
+            raise TamperedFile(f"a PNG of mode {image.mode}, but the scheme writes RGB")
+        return np.array(image), head
 
 
 def _header(payload: bytes) -> Header:
