@@ -160,8 +160,13 @@ def shortened(run: Run) -> Run:
     return replace(run, config={**run.config, **sizes[run.model]}, recipe={**run.recipe, **recipe})
 
 
-def make_data(source: Path, work: Path, run: Run, tick: Callable[[int, int], object]) -> list[Path]:
-    """Return folders with the pictures as a run wants them, made if they are not there."""
+def make_data(
+    source: Path, work: Path, run: Run, tick: Callable[[int, int], object]
+) -> tuple[list[Path], int]:
+    """Return folders with the pictures as a run wants them, made if they are not there.
+
+    And the number of pictures that could not be encrypted.
+    """
     if not run.cipher:
         target = work / "plain"
         paths = read_folder(source).paths
@@ -174,11 +179,13 @@ def make_data(source: Path, work: Path, run: Run, tick: Callable[[int, int], obj
                     made, jpegcrypt.encode(pixels, quality=QUALITY), overwrite=True, durable=False
                 )
             tick(done, len(paths))
-        return [target]
+        return [target], 0
     folders = [work / f"{run.folder}-{version}" for version in range(run.versions)]
+    failed: set[Path] = set()
     for folder in folders:
-        encrypt_dataset(source, folder, KEY, progress=tick, **run.cipher)
-    return folders
+        report = encrypt_dataset(source, folder, KEY, progress=tick, **run.cipher)
+        failed.update(path for path, _ in report.failed)
+    return folders, len(failed)
 
 
 def measure(
@@ -187,7 +194,7 @@ def measure(
     """Train, or go on, and return all that a result file holds."""
     began = time.monotonic()
     domain = models.find(run.model).domain
-    roots = make_data(source, work, run, tick)
+    roots, failed = make_data(source, work, run, tick)
     pictures, skipped = read_pictures(
         roots, domain, cipher_only=bool(run.cipher), cache=work / "cache"
     )
@@ -218,7 +225,7 @@ def measure(
             "name": data,
             "pictures": len(pictures.labels),
             "classes": len(pictures.classes),
-            "left_out": len(skipped),
+            "left_out": failed + len(skipped),
             "trained_on": len(learn),
             "tested_on": len(test),
             "split_seed": SPLIT_SEED,

@@ -42,7 +42,8 @@ STEPS = 3
 def measure(model: str, source: Path, work: Path, pictures: int | None) -> dict[str, Any]:
     """Encrypt a labelled folder, unless that is done, embed its files, and train some steps."""
     run = Run(f"{model}-nonce", "speed", model, NONCE)
-    files = read_folder(make_data(source, work, run, lambda done, of: None)[0])
+    (root, *_), _ = make_data(source, work, run, lambda done, of: None)
+    files = read_folder(root)
     learn, _ = stratified(files.labels)
     files = files.take(np.arange(len(files))[:pictures])
     network = models.create(model, classes=len(files.classes))

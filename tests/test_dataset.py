@@ -1,6 +1,7 @@
 """Data sets of cipher files: the tree, the settings, going on where it stopped."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,31 @@ def test_it_goes_on_where_it_stopped(plain: Path, tmp_path: Path) -> None:
     assert (report.written, report.there_already, len(report.failed)) == (2, 1, 1)
     assert (cipher / "b/sub/1.jpg").read_bytes() == kept
     assert decrypt((cipher / "a/2.jpg").read_bytes(), KEY).shape == (48, 32, 3)
+
+
+def test_odd_entries_do_not_stop_the_others(plain: Path, tmp_path: Path) -> None:
+    (plain / "a/album.jpg").mkdir()
+    (plain / "a/album.jpg/3.png").symlink_to("../1.png")
+    (plain / "a/0.png").symlink_to("nowhere.png")
+    (plain / "a/loop.png").symlink_to("loop.png")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(plain / "a/pipe.jpg")
+    report = encrypt_dataset(plain, tmp_path / "cipher", KEY)
+    assert report.written == 4
+    failed = {path.name: text for path, text in report.failed}
+    assert failed.keys() == {"0.png", "loop.png", "broken.jpg"}
+    assert failed["0.png"] == "cannot be read: No such file or directory"
+
+
+def test_a_folder_that_cannot_be_written_stops_it(plain: Path, tmp_path: Path, monkeypatch) -> None:
+    synced = []
+    monkeypatch.setattr(os, "sync", lambda: synced.append("all"))
+    (tmp_path / "cipher" / "b").mkdir(parents=True)
+    (tmp_path / "cipher" / "b" / "sub").touch()
+    with pytest.raises(FileExistsError):
+        encrypt_dataset(plain, tmp_path / "cipher", KEY)
+    assert files(tmp_path / "cipher") == [RECORD, "a/1.jpg", "a/2.jpg", "b/sub"]
+    assert synced == ["all"]
 
 
 @pytest.mark.parametrize(

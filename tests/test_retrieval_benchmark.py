@@ -13,6 +13,7 @@ from benchmarks import (
     retrieval_report,
     retrieval_speed,
 )
+from benchmarks.photographs import labelled_crops
 from benchmarks.retrieval_report import Result
 from jpegcrypt.retrieval import models
 
@@ -37,12 +38,16 @@ def test_every_run_can_be_built() -> None:
 
 
 def test_a_run_leaves_its_file_and_is_not_run_again(tmp_path, monkeypatch, capsys) -> None:
+    source = tmp_path / "scikit-image-parts" / "source"
+    labelled_crops(source)
+    (next(source.iterdir()) / "broken.png").touch()
     arguments = ["--quick", "--work", str(tmp_path), "--only", "block_set-nonce$"]
     retrieval.main(arguments)
     folder = tmp_path / "scikit-image-parts" / "results"
     (path,) = folder.glob("*.json")
     result = json.loads(path.read_text())
     assert result["data"]["name"] == "scikit-image parts"
+    assert result["data"]["left_out"] == 1
     assert result["data"]["trained_on"] + result["data"]["tested_on"] == 100
     assert result["scores"]["full"]["mean"] > 2 * result["scores"]["full"]["chance"]
     assert [row["epoch"] for row in result["curve"]] == [1, 2, 3]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from jpegcrypt import atomic
 from jpegcrypt.api import encrypt
 from jpegcrypt.batch import in_order
 from jpegcrypt.encoder import ImageLike, Pixels
-from jpegcrypt.errors import FixedKeyWarning, JpegcryptError
+from jpegcrypt.errors import FixedKeyWarning, JpegcryptError, UnreadableImage
 from jpegcrypt.images import read_image
 from jpegcrypt.key import Key
 from jpegcrypt.schemes import feng2021
@@ -114,23 +115,25 @@ def encrypt_dataset(
     todo = [task for task in tasks if not task[1].is_file() or task[1].stat().st_size == 0]
 
     def run(task: tuple[Path, Path]) -> bool:
-        pixels, _ = read_image(task[0].read_bytes(), strip=True)
+        pixels, _ = read_image(_read(task[0]), strip=True)
         task[1].parent.mkdir(parents=True, exist_ok=True)
         data = encrypt_one(_resized(pixels, size))
         atomic.write(task[1], data, overwrite=True, durable=False)
         return True
 
     failed: list[tuple[Path, str]] = []
-    with warnings.catch_warnings(), closing(in_order(run, todo, threads)) as results:
-        warnings.simplefilter("ignore", FixedKeyWarning)  # said once, by the check of settings
-        for done, (task, result) in enumerate(zip(todo, results, strict=True), start=1):
-            if isinstance(result.error, JpegcryptError | ValueError):
-                failed.append((task[0], str(result.error)))
-            else:
-                result.unwrap()
-            if progress is not None:
-                progress(done + len(tasks) - len(todo), len(tasks))
-    atomic.sync_all()
+    try:
+        with warnings.catch_warnings(), closing(in_order(run, todo, threads)) as results:
+            warnings.simplefilter("ignore", FixedKeyWarning)  # said once, by the check of settings
+            for done, (task, result) in enumerate(zip(todo, results, strict=True), start=1):
+                if isinstance(result.error, JpegcryptError | ValueError):
+                    failed.append((task[0], str(result.error)))
+                else:
+                    result.unwrap()
+                if progress is not None:
+                    progress(done + len(tasks) - len(todo), len(tasks))
+    finally:
+        atomic.sync_all()
     return DatasetReport(len(todo) - len(failed), len(tasks) - len(todo), failed)
 
 
@@ -153,13 +156,29 @@ def _tasks(source: Path, target: Path, suffix: str) -> Iterator[tuple[Path, Path
     taken: dict[Path, Path] = {}
     for path in sorted(source.rglob("*")):
         relative = path.relative_to(source)
-        if path.suffix.lower() not in SUFFIXES or any(p.startswith(".") for p in relative.parts):
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if path.suffix.lower() not in SUFFIXES or hidden or _is_special(path):
             continue
         goal = (target / relative).with_suffix(suffix)
         if goal in taken:
             raise ValueError(f"{path} would become {goal}, as {taken[goal]} does: rename one")
         taken[goal] = path
         yield path, goal
+
+
+def _is_special(path: Path) -> bool:
+    """Folders, pipes and devices; of a link to nowhere, reading will tell what is wrong."""
+    try:
+        return not S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"cannot be read: {error.strerror}") from error
 
 
 def _agree(target: Path, settings: dict[str, Any]) -> None:
