@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
@@ -116,7 +117,7 @@ def limit_pixels(max_pixels: int | None) -> Iterator[None]:
         yield
         return
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = -(-max_pixels // 2)
+    Image.MAX_IMAGE_PIXELS = Fraction(max_pixels, 2)  # type: ignore[assignment]  # odd limits, too
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
