@@ -21,6 +21,7 @@ from jpegcrypt import (
     WrongKey,
     decode,
     decrypt,
+    decrypt_many,
     encode,
     encrypt,
     inspect,
@@ -301,6 +302,15 @@ def test_nothing_shows_the_key():
     assert secret not in data
     assert secret.hex() not in repr(inspect(data)) + repr(open_encrypted(data, Key(secret)))
     assert b"at the lake" not in data
+
+
+def test_nothing_shows_the_pixels():
+    flat = np.full((8, 8), 123, np.uint8)
+    data = encrypt(flat, KEY)
+    opened, result = open_encrypted(data, KEY), next(decrypt_many([data], KEY))
+    assert repr(opened).startswith("Opened(metadata=")
+    assert repr(result) == "BatchResult(index=0, error=None)"
+    assert "123" not in f"{opened} {result}"
 
 
 # --- verification -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import os
 import secrets
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Literal
 
 from PIL import Image
@@ -214,9 +214,12 @@ def decrypt(
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A decrypted file: pixels, sealed metadata, chroma subsampling factors of the file."""
+    """A decrypted file: pixels, sealed metadata, chroma subsampling factors of the file.
 
-    pixels: Pixels
+    The repr shows no pixels.
+    """
+
+    pixels: Pixels = field(repr=False)
     metadata: Metadata
     sampling: tuple[tuple[int, int], ...]
 

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Generic, TypeVar, Unpack
 
@@ -43,7 +43,7 @@ class BatchResult(Generic[Result]):
     index : int
         The item's place, from 0.
     value : bytes or array, or None
-        None if there is an error.
+        None if there is an error. The repr hides it: it may be a decrypted picture.
     error : Exception or None
         What `encrypt` or `decrypt` raised.
 
@@ -54,7 +54,7 @@ class BatchResult(Generic[Result]):
     """
 
     index: int
-    value: Result | None
+    value: Result | None = field(repr=False)
     error: Exception | None
 
     def unwrap(self) -> Result:
