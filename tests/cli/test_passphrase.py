@@ -1,6 +1,8 @@
 """Passphrases: from the terminal or the environment, never from the command line."""
 
 import getpass
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +87,27 @@ def test_the_environment(typed, derived, monkeypatch):
         [1]
     """)
     assert typed[0] == []
+
+
+def test_a_passphrase_that_is_no_text(monkeypatch):
+    monkeypatch.setenv("JPEGCRYPT_PASSPHRASE", os.fsdecode(b"l\xe4ke"))
+    Path("photos").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy("coffee.png", f"photos/{name}")
+    for line in ("coffee.png noise.jpg", "photos noise"):
+        check_transcript(f"""
+            $ jpegcrypt encrypt {line} --passphrase
+            jpegcrypt: the variable JPEGCRYPT_PASSPHRASE is not UTF-8
+            hint: unset it to be asked
+            [1]
+        """)
+    monkeypatch.delenv("JPEGCRYPT_PASSPHRASE")
+    monkeypatch.setattr(getpass, "getpass", lambda _: b"l\xe4ke".decode())
+    check_transcript("""
+        $ jpegcrypt encrypt coffee.png noise.jpg --passphrase
+        jpegcrypt: the passphrase is not UTF-8
+        [1]
+    """)
 
 
 def test_the_other_kind_of_key(derived, monkeypatch):

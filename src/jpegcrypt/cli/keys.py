@@ -92,6 +92,8 @@ class Passphrase:
             text = _ask("passphrase: ")
             if to_encrypt and _ask("again: ") != text:
                 raise Stop("the two passphrases differ")
+        elif any("\ud800" <= c <= "\udfff" for c in text):  # what os.environ makes of other bytes
+            raise Stop(f"the variable {VARIABLE} is not UTF-8", hint="unset it to be asked")
         self._text = text
 
     def new(self) -> "Key":
@@ -133,6 +135,8 @@ def _ask(prompt: str) -> str:
             raise Stop(
                 "no terminal to ask for the passphrase", hint=f"set the variable {VARIABLE}"
             ) from None
+        except UnicodeDecodeError:
+            raise Stop("the passphrase is not UTF-8") from None
     if not text:
         raise Stop("the passphrase is empty")
     return text
