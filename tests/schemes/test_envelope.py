@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from checks import KEY, NONCE, photo
-from jpegcrypt import ImageTooLarge
-from jpegcrypt.schemes import feng2021, load
+from jpegcrypt import ImageTooLarge, UnreadableImage
+from jpegcrypt.schemes import envelope, feng2021, load
 
 PICTURE = photo("coffee.png")[40:72, 60:108]
 
@@ -53,3 +53,43 @@ def test_max_pixels_is_the_only_limit_of_a_png(monkeypatch) -> None:
         assert np.array_equal(scheme.decrypt(scheme.encrypt(PICTURE, KEY, NONCE), KEY), PICTURE)
     with pytest.raises(ImageTooLarge, match="48x32 pixels, more than the limit of 1535"):
         feng2021.decrypt(data, KEY, max_pixels=PICTURE[..., 0].size - 1)
+
+
+every_pixel_scheme = pytest.mark.parametrize(
+    "scheme",
+    [
+        pytest.param(load(name), id=name)
+        for name in ("liu2017", "wang2020", "xia2019_boew", "xia2020_lbp")
+    ],
+)
+
+
+def gray_png(scheme, side, sample, *, encrypted=True):
+    """Return a PNG that says to be a picture as large as a block."""
+    channels = np.full((1, side, side), np.iinfo(sample).max // 2, sample)
+    header = envelope.make_header(scheme.ID, KEY, NONCE) if encrypted else b""
+    return envelope.write_png(channels, f"{scheme.BLOCK}x{scheme.BLOCK}x1", header)
+
+
+def check_refused(scheme, data, text):
+    for read in (lambda data: scheme.decrypt(data, KEY), scheme.features, scheme.invariants):
+        with pytest.raises(UnreadableImage, match=text):
+            read(data)
+
+
+@every_pixel_scheme
+def test_samples_of_another_type_are_refused(scheme):
+    """Or values would be cut, or point behind a table."""
+    own, side = np.dtype(scheme.SAMPLE), scheme.BLOCK
+    other = np.dtype(np.uint8 if own == np.uint16 else np.uint16)
+    text = f"{other} samples, expected {side}x{side} {own} for"
+    check_refused(scheme, gray_png(scheme, side, other), text)
+    plain = gray_png(scheme, side, np.dtype(np.uint16), encrypted=False)
+    with pytest.raises(UnreadableImage, match=f"uint16 samples, expected {side}x{side} uint8 for"):
+        scheme.features(plain)
+
+
+@every_pixel_scheme
+def test_parts_of_blocks_are_refused(scheme):
+    side, own = scheme.BLOCK + 1, np.dtype(scheme.SAMPLE)
+    check_refused(scheme, gray_png(scheme, side, own), f"a PNG of {side}x{side} {own} samples")

@@ -76,5 +76,5 @@ class Liu2017(PixelScheme):
 
 
 def _counts(data: bytes) -> npt.NDArray[np.intp]:
-    channels = file_channels(data).astype(np.uint8)
+    channels = file_channels(data, Liu2017.BLOCK, np.uint8)
     return value_counts(channels.reshape(len(channels), -1))

@@ -50,6 +50,7 @@ class PixelScheme(ABC):
 
     BLOCK: ClassVar[int]  # pictures are padded to multiples of it
     ID: ClassVar[int]
+    SAMPLE: ClassVar[npt.DTypeLike] = np.uint8  # of an encrypted file
     domain: ClassVar[Domain] = "pixels"
     is_jpeg: ClassVar[bool] = False
     lossless: ClassVar[bool] = True
@@ -89,12 +90,7 @@ class PixelScheme(ABC):
         """As in `interface.Scheme`; a broken PNG raises `UnreadableImage`."""
         channels, size, payload = envelope.read_png(data)
         header = envelope.open_header(payload, self.ID, key)
-        shape = envelope.shape_of(size)
-        if channels.shape[1:] != tuple(whole(side, self.BLOCK) for side in shape[1:]):
-            raise UnreadableImage(
-                f"a PNG of {channels.shape[2]}x{channels.shape[1]} that is said to hold {size}",
-                format="PNG",
-            )
+        shape = _checked_shape(channels, size, self.BLOCK, self.SAMPLE)
         streams = Streams(type(self).__name__, key, header.nonce)
         return from_channels(self.finish(self.unscramble(channels, streams)), shape)
 
@@ -118,9 +114,33 @@ def whole(side: int, block: int) -> int:
     return -(-side // block) * block
 
 
-def file_channels(data: bytes) -> Channels:
-    """Return the channels (c, H, W) of a file."""
-    return envelope.read_png(data)[0]
+def file_channels(data: bytes, block: int, sample: type[_Sample]) -> npt.NDArray[_Sample]:
+    """Return the channels (c, H, W) of a file, as `BLOCK` and `SAMPLE` of its scheme say.
+
+    A plain file has 8 bits, which become those of the scheme.
+
+    Raises
+    ------
+    UnreadableImage, ImageTooLarge
+    """
+    channels, size, payload = envelope.read_png(data)
+    _checked_shape(channels, size, block, np.uint8 if payload is None else sample)
+    return channels.astype(sample, copy=False)
+
+
+def _checked_shape(
+    channels: Channels, size: str, block: int, sample: npt.DTypeLike
+) -> tuple[int, int, int]:
+    """Return the true shape of channels, after making sure that they could hold it."""
+    shape = envelope.shape_of(size)
+    height, width = (whole(side, block) for side in shape[1:])
+    if channels.dtype != sample or channels.shape[1:] != (height, width):
+        raise UnreadableImage(
+            f"a PNG of {channels.shape[2]}x{channels.shape[1]} {channels.dtype} samples, "
+            f"expected {width}x{height} {np.dtype(sample)} for a picture of {size}",
+            format="PNG",
+        )
+    return shape
 
 
 def to_blocks(channels: npt.NDArray[_Sample], side: int) -> npt.NDArray[_Sample]:

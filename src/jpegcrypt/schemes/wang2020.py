@@ -55,7 +55,7 @@ class Wang2020(PixelScheme):
 
     def features(self, data: bytes) -> Features:
         """Return the mean signs of the units of each 16x16 block, float32 (n, 64)."""
-        blocks = to_blocks(file_channels(data).astype(np.uint8), SIDE)
+        blocks = to_blocks(file_channels(data, SIDE, np.uint8), SIDE)
         n, c = blocks.shape[:2]
         units = to_blocks(blocks.reshape(n * c, SIDE, SIDE), UNIT).reshape(-1, n * c, UNIT**2)
         hashes = _hash(units).reshape(-1, n, c).transpose(1, 0, 2).reshape(n, -1)
@@ -65,7 +65,7 @@ class Wang2020(PixelScheme):
 
     def invariants(self, data: bytes) -> Mapping[str, npt.NDArray[Any]]:
         """How many units are equal, sorted."""
-        units = to_blocks(file_channels(data).astype(np.uint8), UNIT).reshape(-1, UNIT**2)
+        units = to_blocks(file_channels(data, SIDE, np.uint8), UNIT).reshape(-1, UNIT**2)
         _, counts = np.unique(units.view(np.uint64), axis=0, return_counts=True)
         return {"equal units": np.sort(counts)}
 

@@ -94,5 +94,5 @@ def _substitution(streams: Streams, c: int) -> Pixels:
 
 def _counts(data: bytes) -> npt.NDArray[np.intp]:
     """Count the values of each block and channel, (n, c, 256)."""
-    blocks = to_blocks(file_channels(data).astype(np.uint8), SIDE)
+    blocks = to_blocks(file_channels(data, SIDE, np.uint8), SIDE)
     return value_counts(blocks.reshape(*blocks.shape[:2], -1))

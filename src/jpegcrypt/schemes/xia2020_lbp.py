@@ -52,6 +52,7 @@ class Xia2020Lbp(PixelScheme):
 
     ID: ClassVar[int] = 14
     BLOCK: ClassVar[int] = BIG
+    SAMPLE: ClassVar[npt.DTypeLike] = np.uint16
     descriptor: ClassVar[Descriptor] = "words"
     words: ClassVar[int] = 500
     metric: ClassVar[Metric] = "cityblock"
@@ -127,7 +128,7 @@ def _tables(streams: Streams, n: int) -> npt.NDArray[np.uint16]:
 
 def _patterns(data: bytes) -> Pixels:
     """Return the local binary pattern of each 3x3 block, (n, c, 64)."""
-    channels = file_channels(data)
+    channels = file_channels(data, BIG, np.uint16)
     cells = np.stack([plane.ravel()[_cells(channels.shape)] for plane in channels], axis=1)
     bits = cells[..., NEIGHBORS] >= cells[..., MIDDLE : MIDDLE + 1]
     patterns: Pixels = np.packbits(bits, axis=3)[..., 0]
