@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+import tracemalloc
 import warnings
 import zlib
 
@@ -150,6 +151,27 @@ def png(width, height, depth, color, rows, extra=b""):
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + (chunk(b"tRNS", extra) if extra else b"")
         + chunk(b"IDAT", body) + chunk(b"IEND", b"")
     )  # fmt: skip
+
+
+def test_gray_of_16_bits_is_scaled_in_bands():
+    """Beside Pillow's own memory: the pixels, twice while it hands them over, and little else."""
+    wide = np.arange(1700 * 1100, dtype=np.uint32).reshape(1100, 1700) * 37 % 65536
+    for array, mode in ((wide.astype(np.uint16), "I;16"), (wide.astype(np.int32), "I")):
+        image = Image.fromarray(array)
+        assert image.mode == mode
+        data = save(image, "TIFF")
+        tracemalloc.start()
+        pixels, _ = read_image(data)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert np.array_equal(pixels, (wide + 128) // 257)
+        assert peak < 2 * wide.size + (2 << 20)
+
+
+def test_a_transparent_gray_in_the_last_band():
+    rows = [np.full(50_000, 1000 + i, ">u2").tobytes() for i in range(3)]
+    pixels, _ = read_image(png(50_000, 3, 16, 0, rows, extra=b"\x03\xea"), background="white")
+    assert pixels[:, 0].tolist() == pixels[:, -1].tolist() == [4, 4, 255]
 
 
 def test_rgb_of_16_bits_is_scaled():

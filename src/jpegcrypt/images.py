@@ -217,19 +217,29 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     """Scale gray of 16 bits, which Pillow may hold in 32, so that 65535 becomes 255."""
-    wide = np.asarray(image).astype(np.int64)
-    if wide.min() < 0 or wide.max() > 65535:
+    extrema: Any = image.getextrema() if image.mode == "I" else (0, 65535)
+    low, high = extrema
+    if low < 0 or high > 65535:
         raise UnreadableImage(
-            f"samples of {wide.min()} to {wide.max()}, expected at most 16 bits",
+            f"samples of {low} to {high}, expected at most 16 bits",
             format=image.format,
             hint="scale them to 0..255 and save 8 bits",
         )
-    gray = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
-    if "transparency" in image.info:
-        alpha = np.where(wide == image.info["transparency"], 0, 255).astype(np.uint8)
-        gray = Image.merge("LA", (gray, Image.fromarray(alpha)))
+    transparent = image.info.get("transparency")
+    gray = Image.new("L" if transparent is None else "LA", image.size)
     gray.format = image.format
+    rows = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        wide = np.asarray(image.crop((0, top, image.width, bottom))).astype(np.uint32)
+        band = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+        if transparent is not None:
+            band.putalpha(Image.fromarray(np.where(wide == transparent, 0, 255).astype(np.uint8)))
+        gray.paste(band, (0, top))
     return gray
+
+
+_BAND_PIXELS = 1 << 16  # at a time: in 32 bits, a whole picture would take more than all else
 
 
 def _flatten(image: Image.Image, background: tuple[int, int, int] | None) -> Image.Image:
