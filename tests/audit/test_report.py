@@ -86,7 +86,7 @@ def test_a_sample_of_a_folder(tmp_path: Path):
 
 
 def test_parts_that_are_too_small():
-    with pytest.raises(ValueError, match="less than 64 pixels"):
+    with pytest.raises(ValueError, match=r"60x300 pixels, .* at least 64"):
         data.same_size([np.zeros((300, 60), np.uint8)] * 2)
     with pytest.raises(ValueError, match="at least 2"):
         report.audit(Lu2022(), tiles(1), data="one")
@@ -121,11 +121,17 @@ def test_the_command_writes_its_reports(pictures):
 
 def test_the_command_refuses(pictures):
     Path("broken.jpg").write_bytes(b"no picture")
+    Path("small").mkdir()
+    Image.new("RGB", (64, 40)).save("small/1.png")
     for line, said in {
         "audit": "name pictures, or a folder",
         "audit a.jpg --data photos": "name pictures, or a folder",
         "audit photos/0.png": "expected at least 2",
         "audit photos/0.png broken.jpg": "broken.jpg: ",
+        "audit photos/0.png small/1.png": "small/1.png: a picture of 64x40 pixels, ",
+        "audit --data small": "small/1.png: a picture of 64x40 pixels, ",
+        "audit --data nowhere/at/all": "nowhere/at/all: no such file or directory",
+        "audit --data broken.jpg": "broken.jpg: not a directory",
         "audit photos/0.png missing.jpg": "missing.jpg: no such file",
     }.items():
         result = jpegcrypt(line)

@@ -8,6 +8,7 @@ import numpy as np
 from jpegcrypt.audit.target import Pixels
 
 SIDE = 256  # of the parts that attacks work on, at most
+LEAST_SIDE = 64
 
 
 def choose(folder: Path, suffixes: Sequence[str], count: int, seed: int = 0) -> list[Path]:
@@ -28,6 +29,22 @@ def choose(folder: Path, suffixes: Sequence[str], count: int, seed: int = 0) -> 
     return chosen[:count]
 
 
+def check_size(picture: Pixels) -> None:
+    """Refuse a picture of too few blocks to attack.
+
+    Raises
+    ------
+    ValueError
+        If a side is shorter than 64 pixels.
+    """
+    height, width = picture.shape[:2]
+    if min(height, width) < LEAST_SIDE:
+        raise ValueError(
+            f"a picture of {width}x{height} pixels, too few blocks to attack, expected at least "
+            f"{LEAST_SIDE} each way"
+        )
+
+
 def same_size(pictures: Sequence[Pixels], side: int = SIDE) -> list[Pixels]:
     """Return the middle of each picture, RGB, all of the largest size that fits, in whole MCUs.
 
@@ -42,11 +59,11 @@ def same_size(pictures: Sequence[Pixels], side: int = SIDE) -> list[Pixels]:
     >>> [picture.shape for picture in same_size(pictures)]
     [(96, 80, 3), (96, 80, 3)]
     """
+    for picture in pictures:
+        check_size(picture)
     height, width = (
         min(side, *(picture.shape[axis] for picture in pictures)) // 16 * 16 for axis in range(2)
     )
-    if min(height, width) < 64:
-        raise ValueError("a picture of less than 64 pixels a side, too few blocks to attack")
     return [_middle(picture, height, width) for picture in pictures]
 
 

@@ -30,18 +30,23 @@ def audit_pictures(
     """Audit a scheme with each of the settings, and write the reports to a folder."""
     _check_packages()
     from jpegcrypt.audit import report
-    from jpegcrypt.audit.data import choose
+    from jpegcrypt.audit.data import check_size, choose
     from jpegcrypt.audit.target import make
 
     try:
         targets = [make(scheme, **one) for one in settings]
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--scheme") from None
+    if folder is not None:
+        with about(folder):
+            os.listdir(folder)
     paths = list(files) if folder is None else map(str, choose(Path(folder), [*FORMATS], limit))
     pictures = []
     for path in paths:
         with about(path):
-            pictures.append(read_image(Path(path).read_bytes(), background="white", strip=True)[0])
+            pixels, _ = read_image(Path(path).read_bytes(), background="white", strip=True)
+            check_size(pixels)
+        pictures.append(pixels)
     name = f"{len(pictures)} files" if folder is None else os.path.basename(os.path.abspath(folder))
     if len(pictures) < 2:
         raise Stop(f"{folder or 'one picture'}: {len(pictures)} found, expected at least 2")
