@@ -7,6 +7,7 @@ from checks import components, photo
 from jpegcrypt import Coefficients, encode, read_coefficients
 from jpegcrypt.audit import histograms
 from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.schemes.statistics import AC_SYMBOLS
 
 SAMPLING = {"4:4:4": (1, 1), "4:2:0": (2, 2), "4:2:2": (2, 1)}
 
@@ -38,14 +39,14 @@ def test_ac_codes(subsampling):
     c = coefficients(subsampling)
     expected = []
     for blocks in components(c):
-        counts = dict.fromkeys(histograms.AC_CODES, 0)
+        counts = dict.fromkeys(AC_SYMBOLS.tolist(), 0)
         for block in blocks.reshape(-1, 8, 8):
             for code in ac_codes_by_the_book(block):
                 counts[code] += 1
         expected += counts.values()
     assert histograms.ach(c).tolist() == expected
     assert sum(expected) > 1000
-    assert len(histograms.AC_CODES) == 162
+    assert len(AC_SYMBOLS) == 162
 
 
 @pytest.mark.parametrize("subsampling", SAMPLING)
@@ -102,6 +103,11 @@ def test_features_counted_by_hand():
     assert energies[-1] == pytest.approx(10, abs=0.02)  # steps of 2: 6 and -8
     absolute = histograms.absolute(histograms.dcc)(c)
     assert np.flatnonzero(absolute).tolist() == [0, 1, 7]
+
+
+def test_differences_beyond_the_categories_are_left_out():
+    c = by_hand({(0, 0): 2047}, {(0, 0): 32767}, {(0, 0): -32768}, {(0, 0): -32767})
+    assert np.flatnonzero(histograms.dch(c)).tolist() == [1, 11]
 
 
 def test_what_each_feature_does_not_see():

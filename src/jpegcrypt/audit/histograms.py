@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from jpegcrypt.cipher.additional_bits import LARGEST, category
 from jpegcrypt.codec.coefficients import Blocks, Coefficients, coded_order
 from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.schemes.statistics import ac_symbols
 
 Feature = npt.NDArray[np.float64]
 
 LIMIT = 1024  # of a quantized coefficient of 8-bit samples
 CATEGORIES = 12  # of DC differences (T.81 Table F.1)
-AC_CODES = [0x00, 0xF0, *(run << 4 | size for run in range(16) for size in range(1, 11))]
 TOP = 255  # magnitudes from here on share a bin of `per_frequency`
 QUANTILES = 512  # of block energies, so that pictures of any size compare
 
@@ -57,14 +58,16 @@ def dch(c: Coefficients) -> Feature:
         dc = blocks[:, :, 0, 0].astype(np.int64)
         h, v = factors if len(c.sampling) > 1 else (1, 1)
         ordered = dc.ravel()[coded_order(blocks.shape[0], blocks.shape[1], h, v)]
-        categories = bit_length(np.diff(ordered, prepend=0))
-        counts.append(np.bincount(categories, minlength=CATEGORIES)[:CATEGORIES])
+        # What is clipped is far beyond the categories.
+        differences = np.clip(np.diff(ordered, prepend=0), -LARGEST, LARGEST)
+        counts.append(np.bincount(category(differences), minlength=CATEGORIES)[:CATEGORIES])
     return np.concatenate(counts).astype(np.float64)
 
 
 def ach(c: Coefficients) -> Feature:
     """Counts of AC codes, 162 bins a component: EOB, ZRL, run/size."""
-    return np.concatenate([_ac_codes(_zigzag(blocks)) for blocks in components(c)])
+    counts = [ac_symbols(_zigzag(blocks)) for blocks in components(c)]
+    return np.concatenate(counts).astype(np.float64)
 
 
 def absolute(feature: Callable[[Coefficients], Feature]) -> Callable[[Coefficients], Feature]:
@@ -137,11 +140,6 @@ EXTENDED: dict[str, Callable[[Coefficients], Feature]] = {
 FEATURES = HISTOGRAMS | EXTENDED
 
 
-def bit_length(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """Return the category of values (T.81 F.1.2.1): the bits that a magnitude takes."""
-    return np.frexp(np.abs(values.astype(np.float64)))[1].astype(np.int64)
-
-
 def last_nonzero(zigzag: npt.NDArray[np.int16]) -> npt.NDArray[np.int64]:
     """Return the zig-zag position of the last AC coefficient that is not zero, 0 if none is."""
     positions: npt.NDArray[np.int64] = ((zigzag[:, 1:] != 0) * np.arange(1, 64)).max(1)
@@ -161,17 +159,6 @@ def _values(components: Iterator[npt.NDArray[np.int16]]) -> Feature:
         for values in components
     ]
     return np.concatenate(counts).astype(np.float64)
-
-
-def _ac_codes(zigzag: npt.NDArray[np.int16]) -> Feature:
-    block, position = np.nonzero(zigzag[:, 1:])
-    first = np.diff(block, prepend=-1) != 0
-    run = np.where(first, position, np.diff(position, prepend=0) - 1)
-    size = bit_length(zigzag[block, position + 1])
-    counts = np.bincount(run % 16 << 4 | size, minlength=256)
-    counts[0xF0] += (run // 16).sum()
-    counts[0x00] += (last_nonzero(zigzag) < 63).sum()
-    return counts[AC_CODES].astype(np.float64)
 
 
 def _block_counts(

@@ -12,12 +12,12 @@ from jpegcrypt.cipher.stream import KeyStream
 
 Values = npt.NDArray[np.int16]
 
-_LARGEST = 1 << 15
-_CATEGORY = np.frexp(np.arange(_LARGEST + 1))[1].astype(np.uint8)
+LARGEST = 1 << 15  # magnitude of a value
+_CATEGORY = np.frexp(np.arange(LARGEST + 1))[1].astype(np.uint8)
 
 
-def category(values: Values) -> npt.NDArray[np.uint8]:
-    """Return the category of values: the number of bits that the magnitude takes.
+def category(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+    """Return the category of values up to `LARGEST`: the number of bits that the magnitude takes.
 
     Examples
     --------

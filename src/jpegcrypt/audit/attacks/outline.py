@@ -17,10 +17,11 @@ import numpy.typing as npt
 from scipy.stats import rankdata, spearmanr
 
 from jpegcrypt.audit.exact import in_place
-from jpegcrypt.audit.histograms import ac_energy, bit_length, last_nonzero
+from jpegcrypt.audit.histograms import ac_energy, last_nonzero
 from jpegcrypt.audit.outcome import Measure, Outcome, Panel
 from jpegcrypt.audit.picture import edge_similarity, enlarged
 from jpegcrypt.audit.target import Lu2022, Pixels, Target
+from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.codec.coefficients import Blocks, read_coefficients
 from jpegcrypt.codec.tables import ZIGZAG
 
@@ -44,7 +45,7 @@ def plz(blocks: Blocks, table: npt.NDArray[np.uint16]) -> Map:
 
 def dc_category(blocks: Blocks, table: npt.NDArray[np.uint16]) -> Map:
     """Bits of the DC value."""
-    return _as_map(bit_length(blocks[:, :, 0, 0].ravel()), blocks)
+    return _as_map(category(blocks[:, :, 0, 0].ravel()), blocks)
 
 
 MAPS: dict[str, Callable[[Blocks, npt.NDArray[np.uint16]], Map]] = {
