@@ -1,5 +1,6 @@
 """A file appears whole or not at all, whatever happens on the way."""
 
+import errno
 import os
 import shutil
 import signal
@@ -154,15 +155,40 @@ def test_a_device_is_never_replaced(tmp_path, overwrite):
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["nowhere/a", "file/a"])
-def test_errors_name_the_file_asked_for(tmp_path, place):
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("folder", "error", "text"),
+    [
+        ("nowhere", FileNotFoundError, "no such folder"),
+        ("nowhere/at/all", FileNotFoundError, "no such folder"),
+        ("file", NotADirectoryError, "is no folder"),
+    ],
+)
+def test_a_missing_folder_is_told_before_the_work(tmp_path, overwrite, folder, error, text):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError) as caught:
-        atomic.write(tmp_path / place, b"new", overwrite=False)
-    assert caught.value.filename == str(tmp_path / place)
-    assert caught.value.filename2 is None
-    assert str(caught.value).endswith(f": {str(tmp_path / place)!r}")
+    for act in (atomic.check, lambda path, **how: atomic.write(path, b"new", **how)):
+        with pytest.raises(error, match=text) as caught:
+            act(tmp_path / folder / "a", overwrite=overwrite)
+        assert caught.value.filename == str(tmp_path / folder)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_name_without_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    atomic.write("a", b"new", overwrite=False)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_errors_name_the_file_asked_for(tmp_path, monkeypatch):
+    def open_(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "open", open_)
+    with pytest.raises(PermissionError) as caught:
+        atomic.write(tmp_path / "a", b"new", overwrite=False)
+    assert caught.value.filename == str(tmp_path / "a")
+    assert caught.value.filename2 is None
+    assert str(caught.value).endswith(f": {str(tmp_path / 'a')!r}")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])

@@ -32,7 +32,7 @@ def write(
     Raises
     ------
     FileExistsError, OSError
-        About `path`; what was there is as before.
+        About `path`, or about its folder if there is none; what was there is as before.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def sync_folder(path: str) -> None:
 
 
 def check(path: str | os.PathLike[str], *, overwrite: bool) -> int | None:
-    """Raise what `write` would raise about the file that is there, before the work is done.
+    """Raise what `write` would about a file that is there or no folder, before the work is done.
 
     Returns
     -------
@@ -99,6 +99,7 @@ def check(path: str | os.PathLike[str], *, overwrite: bool) -> int | None:
     path = os.fspath(path)
     mode = _mode(os.lstat, path)
     if mode is None:
+        _check_folder(os.path.dirname(path) or ".")
         return None
     if stat.S_ISLNK(mode):
         mode = _mode(os.stat, path)
@@ -109,6 +110,15 @@ def check(path: str | os.PathLike[str], *, overwrite: bool) -> int | None:
     if not overwrite:
         raise FileExistsError(errno.EEXIST, "the file exists", path)
     return None if mode is None else stat.S_IMODE(mode) & 0o777
+
+
+def _check_folder(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise FileNotFoundError(errno.ENOENT, "no such folder", path) from None
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, "is no folder", path)
 
 
 def _mode(status: Callable[[str], os.stat_result], path: str) -> int | None:

@@ -212,7 +212,7 @@ def test_errors_of_encrypt():
         hint: name the file, such as folder/coffee.png.jpg
         [1]
         $ jpegcrypt encrypt coffee.png nowhere/x.jpg --key album.key
-        jpegcrypt: nowhere: no such file or directory
+        jpegcrypt: nowhere: no such folder
         [1]
         $ jpegcrypt encrypt coffee.png pipe --key album.key --overwrite
         jpegcrypt: pipe: is a device or a pipe, expected a file

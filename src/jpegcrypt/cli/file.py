@@ -56,8 +56,6 @@ def _check_target(src: str, dst: str, conversion: Conversion, *, overwrite: bool
             f"{dst}: is a folder, expected a file",
             hint=f"name the file, such as {os.path.join(dst, name)}",
         )
-    with about(dst):
-        os.stat(os.path.dirname(dst) or ".")
     try:
         check_target(src, dst, overwrite=overwrite)
     except (OSError, ValueError) as error:
