@@ -126,12 +126,21 @@ def open_metadata(sealed, keys):
     if not sealed:
         return {}
     plaintext = AESGCM(keys("metadata")).decrypt(sealed[:12], sealed[12:], None)
-    names = {1: "exif", 2: "xmp", 3: "icc_profile", 4: "comment", 5: "dpi"}
+    names = {1: "exif", 2: "xmp", 3: "icc_profile", 4: "comment"}
     metadata = {}
     while plaintext:
         kind, length = struct.unpack(">BI", plaintext[:5])
         content, plaintext = plaintext[5 : 5 + length], plaintext[5 + length :]
-        metadata[names[kind]] = struct.unpack(">dd", content) if kind == 5 else content
+        if kind == 5:
+            metadata["dpi"] = struct.unpack(">dd", content)
+        elif kind == 6:
+            metadata.setdefault("segments", []).append((content[0], content[1:]))
+        elif kind == 7:
+            keyword, text = content.split(b"\0")
+            pair = keyword.decode("latin-1"), text.decode("utf-8")
+            metadata.setdefault("text", []).append(pair)
+        else:
+            metadata[names[kind]] = content
     return metadata
 
 

@@ -1,22 +1,25 @@
 """Files to files: real pictures, metadata that comes back, sources and outputs that stay whole."""
 
+import io
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 import jpegcrypt
-from checks import KEY, NONCE, PHOTOS
+from checks import KEY, NONCE, PHOTOS, pillow_pixels
 from jpegcrypt import (
     FixedKeyWarning,
     ImageTooLarge,
     JpegcryptError,
     Key,
     MalformedJpeg,
+    MetadataWarning,
     NotEncrypted,
     TamperedFile,
     UnreadableImage,
@@ -26,6 +29,7 @@ from jpegcrypt import (
     encrypt_file,
     inspect,
 )
+from jpegcrypt.codec.markers import segment
 
 DATA = Path(skimage.__file__).parent / "data"
 
@@ -60,6 +64,7 @@ def psnr(a, b):
 # --- there and back -------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:PNG does not carry this APP12")  # of an old Photoshop
 @pytest.mark.parametrize("name", PHOTOS)
 def test_photographs(folder, name):
     encrypt_file(DATA / name, "noise.jpg", KEY, quality=90)
@@ -69,6 +74,7 @@ def test_photographs(folder, name):
     assert psnr(pixels("noise.jpg"), pixels(DATA / name)) < 20
 
 
+@pytest.mark.filterwarnings("ignore:the TIFF file holds DocumentName")
 @pytest.mark.parametrize("name", ["camera.png", "coins.png", "text.png", "multipage.tif"])
 def test_gray_stays_gray(folder, name):
     encrypt_file(DATA / name, "noise.jpg", KEY, quality=95)
@@ -164,6 +170,168 @@ def test_metadata_is_stripped(cat):
         assert again.size == source.size[::-1]
     upright = np.rot90(pixels(cat), -1)  # orientation 6: 90 degrees clockwise to see it
     assert psnr(pixels("again.png"), upright) > 30
+
+
+IPTC = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0e\x1c\x02\x78\0\x09a caption"
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0" + bytes(40) + b"<extended/>"
+
+
+@pytest.fixture
+def album(cat):
+    """The photograph with what programs put into its file."""
+    data = cat.read_bytes()
+    segments = [
+        segment(0xED, IPTC), segment(0xE1, EXTENDED_XMP), segment(0xFE, b"first comment"),
+        segment(0xE5, b"maker" + bytes(range(256)) * 200),
+    ]  # fmt: skip
+    cat.write_bytes(data[:20] + b"".join(segments) + data[20:])  # behind JFIF
+    return cat
+
+
+def test_other_segments_of_a_jpeg_come_back(album, tool):
+    encrypt_file(album, "noise.jpg", KEY)
+    noise = Path("noise.jpg").read_bytes()
+    for secret in (b"a caption", b"<extended/>", b"first comment", b"maker"):
+        assert secret in album.read_bytes()
+        assert secret not in noise
+    pillow_pixels(noise)
+    decrypt_file("noise.jpg", "again.jpg", KEY)
+    with Image.open(album) as source, Image.open("again.jpg") as again:
+        assert again.format == "JPEG"
+        assert sorted(again.applist) == sorted(source.applist)
+        assert [p for name, p in again.applist if name == "COM"] == [
+            b"first comment", b"at the lake"
+        ]  # fmt: skip
+        assert again.info["photoshop"] == {0x0404: b"\x1c\x02\x78\0\x09a caption"}
+    encrypt_file("again.jpg", "noise2.jpg", KEY, subsampling="4:4:4")
+    opened = [jpegcrypt.open_encrypted(Path(name).read_bytes(), KEY)
+              for name in ("noise.jpg", "noise2.jpg")]  # fmt: skip
+    assert opened[0].metadata == opened[1].metadata
+    for name in ("noise.jpg", "again.jpg"):
+        tool("djpeg", "-strict", data=Path(name).read_bytes())
+
+
+def test_text_of_a_png_comes_back(folder):
+    text = PngImagePlugin.PngInfo()
+    pairs = {"Title": "Z\xfcrich\nsee", "Author": "\u6e56\U0001f41f", "Copyright": "\xa9 me"}
+    for keyword, value in pairs.items():
+        text.add_text(keyword, value)
+    text.add_text("Warning", "squeezed", zip=True)
+    text.add_itxt("Description", "behind the pixels")
+    text.chunks[-1] = (*text.chunks[-1][:2], True)
+    Image.new("RGB", (20, 10), "teal").save("titled.png", pnginfo=text)
+    encrypt_file("titled.png", "noise.jpg", KEY)
+    for secret in (b"rich", b"squeezed", b"behind", "\u6e56".encode()):
+        assert secret not in Path("noise.jpg").read_bytes()
+    decrypt_file("noise.jpg", "again.png", KEY)
+    with Image.open("titled.png") as source, Image.open("again.png") as again:
+        assert again.text == pairs | {"Warning": "squeezed", "Description": "behind the pixels"}
+        assert list(again.text) == list(source.text)
+    for pair in ("Title\0Z\xfcrich\nsee", "Copyright\0\xa9 me"):
+        assert b"tEXt" + pair.encode("latin-1") in Path("again.png").read_bytes()
+
+
+def test_further_pictures_of_a_jpeg_are_lost_and_told(album):
+    with Image.open(album) as image:
+        image.save("several.jpg", "MPO", save_all=True, append_images=[image.copy()])
+    data = Path("several.jpg").read_bytes()
+    size = len(data) - data.index(b"\xff\xd9") - 2
+    with pytest.warns(
+        MetadataWarning, match=f"the MPO file holds {size:,} bytes behind the picture"
+    ):
+        encrypt_file("several.jpg", "noise.jpg", KEY)
+    assert b"MPF\0" in data
+    metadata = jpegcrypt.open_encrypted(Path("noise.jpg").read_bytes(), KEY).metadata
+    assert metadata.segments is None
+
+
+def test_nothing_of_it_is_left_after_a_strip(album):
+    encrypt_file(album, "noise.jpg", KEY, metadata="strip")
+    assert inspect(Path("noise.jpg").read_bytes()).sealed_metadata == 0
+    decrypt_file("noise.jpg", "again.jpg", KEY)
+    with Image.open("again.jpg") as again:
+        assert [name for name, _ in again.applist] == ["APP0"]
+
+
+def test_a_plain_jpeg_and_another_cipher_file_from_what_was_sealed(album):
+    encrypt_file(album, "noise.jpg", KEY)
+    opened = jpegcrypt.open_encrypted(Path("noise.jpg").read_bytes(), KEY)
+    assert len(opened.metadata.segments) == 4
+    again = jpegcrypt.encrypt(opened.pixels, KEY, **opened.metadata.keywords())
+    assert jpegcrypt.open_encrypted(again, KEY).metadata == opened.metadata
+    plain = jpegcrypt.encode(opened.pixels, **opened.metadata.keywords())
+    Path("plain.jpg").write_bytes(plain)
+    with Image.open("plain.jpg") as image:
+        assert jpegcrypt.Metadata.from_pillow(image) == opened.metadata
+
+
+@pytest.mark.parametrize(
+    "source", ["video", "padding", "late comment", "profile", "PNG", "TIFF", "stripped"]
+)
+def test_what_cannot_be_kept_is_told_to_the_caller(cat, source):
+    jpeg = cat.read_bytes()
+    png, tiff = io.BytesIO(), io.BytesIO()
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Author", "one")
+    text.add_text("Author", "two")
+    text.add(b"caBX", b"from where it is")
+    Image.new("L", (8, 8)).save(png, "PNG", pnginfo=text)
+    Image.new("L", (8, 8)).save(tiff, "TIFF", tiffinfo={33723: b"IPTC", 269: "lake"})
+    scan_end = jpeg.rindex(b"\xff\xd9")
+    data, found = {
+        "video": (jpeg + bytes(8) + b"mp4" * 1000, ["3,008 bytes behind the picture"]),
+        "padding": (jpeg + bytes(8), []),
+        "late comment": (
+            jpeg[:scan_end] + segment(0xFE, b"late") + jpeg[scan_end:],
+            ["1 APPn or COM segments behind a scan"],
+        ),
+        "profile": (
+            jpeg[:20] + segment(0xE2, b"ICC_PROFILE\0\1\2half") + jpeg[20:],
+            ["a broken color profile"],
+        ),
+        "PNG": (
+            png.getvalue() + b"zip",
+            ["1 text chunks that are repeated or broken", "chunks caBX",
+             "3 bytes behind the picture"],
+        ),
+        "TIFF": (tiff.getvalue(), ["DocumentName", "IPTCNAA"]),
+        "stripped": (jpeg + b"mp4", []),
+    }[source]  # fmt: skip
+    Path("source").write_bytes(data)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        encrypt_file(
+            "source", "noise.jpg", KEY, metadata="strip" if source == "stripped" else "seal"
+        )
+    kind = "PNG" if source == "PNG" else "TIFF" if source == "TIFF" else "JPEG"
+    expected = [f"the {kind} file holds {', '.join(found)}: left out"] if found else []
+    assert [str(warning.message) for warning in caught] == expected
+    assert all(warning.category is MetadataWarning for warning in caught)
+    assert all(warning.filename == __file__ for warning in caught)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize(
+    "segment",
+    [(0xEB, b"jpegcrypt\0"), (0xEE, b"Adobe\0d\0\0\0\0\0"), (0xDA, b""), (0xC0, bytes(9))],
+)
+def test_what_must_not_be_written_is_refused(cat, monkeypatch, segment, suffix):
+    record = bytes([segment[0]]) + segment[1]
+    hostile = b"\6" + len(record).to_bytes(4) + record
+    with monkeypatch.context() as patched:
+        patched.setattr(jpegcrypt.Metadata, "pack", lambda self: hostile)
+        encrypt_file(cat, "noise.jpg", KEY)
+    with pytest.raises(MalformedJpeg, match="sealed metadata is broken"):
+        decrypt_file("noise.jpg", f"again.{suffix}", KEY)
+    assert sorted(os.listdir()) == ["cat.jpg", "noise.jpg"]
+
+
+def test_more_than_can_be_sealed_is_refused(cat):
+    data = cat.read_bytes()
+    cat.write_bytes(data[:20] + segment(0xFE, b"") * 3000 + data[20:])
+    with pytest.raises(ValueError, match=r'pieces of metadata, .* metadata="strip"'):
+        encrypt_file(cat, "noise.jpg", KEY)
+    encrypt_file(cat, "noise.jpg", KEY, metadata="strip")
 
 
 def test_lost_metadata_is_told_to_the_caller(cat):

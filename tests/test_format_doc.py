@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jpegcrypt import Key, decrypt, open_encrypted
+from jpegcrypt import Key, Metadata, decrypt, open_encrypted
 from jpegcrypt.cipher.bank import BANKS, fixed_point
 from jpegcrypt.cipher.plan import RECORD_SIZE, component_plan
 from jpegcrypt.header import DC_MODES, FORMAT_VERSION, KEY_MODES, SEGMENT_MARKER, Header
@@ -45,6 +45,11 @@ def test_the_file_in_the_document_decrypts() -> None:
     assert pixels[0].ravel().tolist() == [int(v) for v in value("first row, R G B").split()]
     assert np.abs(pixels.astype(int) - example.picture()).max() < 25  # a small picture at 4:2:0
     assert data == example.encrypted_file()
+
+
+def test_the_records_in_the_document() -> None:
+    metadata = Metadata(comment=b"two", segments=[(0xFE, b"one")], text=[("Title", "lake")])
+    assert from_hex("records") == metadata.pack()
 
 
 def test_the_library_agrees_with_the_values() -> None:

@@ -142,6 +142,8 @@ def test_metadata_of_more_than_one_segment() -> None:
         icc_profile=b"icc",
         comment=b"hi",
         dpi=(300, 72),
+        segments=[(0xFE, b"one"), (0xED, b"")],
+        text=[("a\xe9", "\u6e56")],
     )
     _, metadata = reader.decrypt(data, SECRET)
     assert metadata == {
@@ -150,6 +152,8 @@ def test_metadata_of_more_than_one_segment() -> None:
         "icc_profile": b"icc",
         "comment": b"hi",
         "dpi": (300.0, 72.0),
+        "segments": [(0xFE, b"one"), (0xED, b"")],
+        "text": [("a\xe9", "\u6e56")],
     }
     assert Metadata(**metadata) == jpegcrypt.open_encrypted(data, KEY).metadata
 

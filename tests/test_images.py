@@ -6,6 +6,7 @@ import struct
 import tracemalloc
 import warnings
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from jpegcrypt import (
     JpegcryptError,
     Key,
     MalformedJpeg,
+    MetadataWarning,
     UnreadableImage,
     decode,
     encrypt,
@@ -485,6 +487,29 @@ def test_every_pixel_is_kept(format, pixels):
         assert image.format == format
         found = np.asarray(image)
     assert np.array_equal(found if found.ndim == pixels.ndim else found[..., 0], pixels)
+
+
+@pytest.mark.parametrize(
+    ("format", "lost", "better"),
+    [
+        ("JPEG", "text", "PNG"), ("PNG", "IPTC, extended XMP, COM", "JPEG"),
+        ("WEBP", "IPTC, extended XMP, COM, text", "JPEG"),
+    ],
+)  # fmt: skip
+def test_other_segments_and_texts_are_told_where_they_have_no_place(format, lost, better):
+    extended = b"http://ns.adobe.com/xmp/extension/\0"
+    segments = [(0xED, b"Photoshop 3.0\0"), (0xE1, extended), (0xFE, b"one"), (0xE1, extended)]
+    metadata = Metadata(comment=b"two", segments=segments, text=[("Title", "lake")])
+    with pytest.warns(MetadataWarning) as caught:
+        data = write_image(opened(COLOR, metadata), format)
+    comment = "comment, " if format == "WEBP" else ""
+    text = f"{format} does not carry this {comment}{lost}: left out; {better} carries more"
+    assert [str(warning.message) for warning in caught] == [text]
+    kept = {
+        "JPEG": replace(metadata, text=None), "PNG": replace(metadata, segments=None),
+        "WEBP": Metadata(),
+    }  # fmt: skip
+    assert read_image(data)[1] == kept[format]
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])

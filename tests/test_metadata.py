@@ -20,8 +20,10 @@ from jpegcrypt.metadata import Metadata, from_segments, open_sealed, seal, to_se
 KEYS = Key(bytes(range(32))).derive(bytes(16))
 SMALL = Metadata(comment=b"at the lake", dpi=(300, 72.5))
 FULL = Metadata(
-    exif=b"II*\0 tiff", xmp=b"<x:xmpmeta/>", icc_profile=bytes(500), comment=b"hi", dpi=(96, 96)
-)
+    exif=b"II*\0 tiff", xmp=b"<x:xmpmeta/>", icc_profile=bytes(500), comment=b"hi", dpi=(96, 96),
+    segments=((0xED, b"Photoshop 3.0\0"), (0xFE, b"")),
+    text=(("Title", "lake"), ("Title", "\u6e56")),
+)  # fmt: skip
 
 texts = st.none() | st.binary(min_size=1, max_size=300)
 resolutions = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
@@ -32,6 +34,15 @@ metadatas = st.builds(
     icc_profile=texts,
     comment=texts,
     dpi=st.none() | st.tuples(resolutions, resolutions),
+    segments=st.none()
+    | st.lists(st.tuples(st.sampled_from([0xE0, 0xE1, 0xEB, 0xEF, 0xFE]), st.binary(max_size=99))),
+    text=st.none()
+    | st.lists(
+        st.tuples(
+            st.from_regex("[ -~\xa1-\xff]{1,79}", fullmatch=True),
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+        )
+    ),
 )
 
 
@@ -45,9 +56,19 @@ def test_layout():
     )
 
 
+def test_layout_of_other_segments_and_texts():
+    packed = Metadata(
+        segments=[(0xFE, b"one"), (0xED, b"")], text=[("Title", "lake"), ("a\xe9", "\u6e56")]
+    ).pack()
+    assert packed == (
+        b"\6\0\0\0\4\xfeone\6\0\0\0\1\xed\7\0\0\0\x0aTitle\0lake\7\0\0\0\6a\xe9\0\xe6\xb9\x96"
+    )
+
+
 @given(metadatas)
 def test_pack_round_trip(metadata):
     assert Metadata.unpack(metadata.pack()) == metadata
+    assert Metadata(**metadata.keywords()) == metadata
 
 
 def test_empty():
@@ -56,6 +77,7 @@ def test_empty():
     assert Metadata.unpack(b"") == Metadata()
     assert Metadata(exif=b"", xmp=b"", icc_profile=b"", comment=b"").is_empty
     assert Metadata(exif=b"Exif\0\0").is_empty
+    assert Metadata(segments=[], text=[]) == Metadata()
 
 
 @pytest.mark.parametrize("field", ["exif", "xmp", "icc_profile", "comment"])
@@ -63,6 +85,8 @@ def test_any_field_makes_it_not_empty(field):
     fields: dict[str, Any] = {field: b"x"}
     assert not Metadata(**fields).is_empty
     assert not Metadata(dpi=(1, 1)).is_empty
+    assert not Metadata(segments=[(0xFE, b"")]).is_empty
+    assert not Metadata(text=[("Title", "")]).is_empty
 
 
 def test_the_exif_identifier_is_dropped_from_exif_alone():
@@ -83,6 +107,41 @@ def test_impossible_resolutions_are_refused(dpi):
         Metadata(dpi=dpi)
 
 
+NO_SEGMENTS = [
+    (0xD8, b""), (0xD9, b""), (0xDA, b"scan"), (0xDB, b""), (0xC0, b""), (0xFD, b""), (0xFF, b""),
+    (0, b""), (0xED, bytes(65_534)), (0xE0, b"JFIF\0"), (0xE0, b"JFXX\0\x10"), (0xE1, b"Exif\0\0"),
+    (0xE2, b"ICC_PROFILE\0\1\1"), (0xE2, b"MPF\0"), (0xEB, b"jpegcrypt\0"), (0xEB, b"jpegcrypt\1"),
+    (0xEE, b"Adobe\0\x64"),
+]  # fmt: skip
+NO_TEXTS = [
+    ("", "x"), ("a" * 80, "x"), ("a\nb", "x"), ("a\0b", "x"), ("\u6e56", "x"), ("a", "x\0y"),
+    ("a", "\ud800"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("segment", NO_SEGMENTS)
+def test_segments_that_are_no_metadata_are_refused(segment):
+    with pytest.raises(ValueError, match="segment"):
+        Metadata(segments=[segment])
+    record = bytes([segment[0]]) + segment[1]
+    with pytest.raises(MalformedJpeg, match="sealed metadata is broken"):
+        Metadata.unpack(b"\6" + len(record).to_bytes(4) + record)
+
+
+@pytest.mark.parametrize("pair", NO_TEXTS)
+def test_texts_that_png_does_not_hold_are_refused(pair):
+    with pytest.raises(ValueError, match=r"text|keyword|surrogates"):
+        Metadata(text=[pair])
+
+
+@pytest.mark.parametrize(
+    "fields", [{"segments": [("APP1", b"")]}, {"segments": [(0xE1, "")]}, {"text": [("a", b"")]}]
+)
+def test_segments_and_texts_of_other_types_are_refused(fields):
+    with pytest.raises(TypeError, match="expected"):
+        Metadata(**fields)
+
+
 def test_repr_shows_no_content():
     for metadata in (SMALL, FULL):
         assert repr(metadata) == "Metadata()"
@@ -96,11 +155,19 @@ def test_repr_shows_no_content():
         b"\4\0\0\0\2c",
         b"\4\xff\xff\xff\xffc",
         b"\0\0\0\0\1c",
-        b"\6\0\0\0\1c",
+        b"\x08\0\0\0\1c",
         b"\4\0\0\0\1c\4\0\0\0\1c",
         b"\5\0\0\0\1c",
         b"\5\0\0\0\x10" + struct.pack(">dd", float("nan"), 72),
         b"\4\0\0\0\1cX",
+        b"\6\0\0\0\0",
+        b"\6\0\0\0\5\xfeone",
+        b"\7\0\0\0\0",
+        b"\7\0\0\0\5Title",
+        b"\7\0\0\0\3a\0\xff",
+        b"\7\0\0\0\5a\0b\0c",
+        b"\7\0\0\0\4a\nb\0",
+        b"\6\0\0\0\1\xfe" * 2049,
     ],
     ids=[
         "kind",
@@ -108,11 +175,19 @@ def test_repr_shows_no_content():
         "cut",
         "huge",
         "kind 0",
-        "kind 6",
+        "kind 8",
         "twice",
         "dpi size",
         "nan",
         "rest",
+        "no marker",
+        "cut segment",
+        "no keyword",
+        "no text",
+        "no UTF-8",
+        "two zeros",
+        "bad keyword",
+        "too many",
     ],
 )
 def test_broken_records(packed):
@@ -120,7 +195,21 @@ def test_broken_records(packed):
         Metadata.unpack(packed)
 
 
-@given(st.binary(max_size=60))
+def test_too_many_records():
+    most = Metadata(segments=[(0xFE, b"")] * 2047, comment=b"hi")
+    assert Metadata.unpack(most.pack()) == most
+    with pytest.raises(ValueError, match=r'2049 pieces of metadata, .* metadata="strip"'):
+        replace(most, text=[("Title", "lake")]).pack()
+
+
+@given(
+    st.binary(max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [b"\6", b"\7", b"\0\0\0", b"\1", b"\2", b"\4", b"\xfe", b"\xe1", b"a", b"\0", b"\xff"]
+        )
+    ).map(b"".join)
+)
 def test_unpack_raises_nothing_else(packed):
     with suppress(MalformedJpeg):
         Metadata.unpack(packed)
@@ -165,6 +254,48 @@ def test_from_a_png_of_pillow():
     assert metadata.exif == exif.tobytes().removeprefix(b"Exif\0\0")
     assert (metadata.xmp, metadata.comment) == (b"<x:xmpmeta/>", b"hello")
     assert metadata.dpi == pytest.approx((72, 72), abs=0.01)
+
+
+def segment(marker, payload):
+    return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2) + payload
+
+
+def test_other_segments_are_those_that_no_field_holds():
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "JPEG")
+    start = [
+        (0xE1, b"Exif\0\0II*\0"), (0xE1, b"http://ns.adobe.com/xap/1.0/\0<a/>"),
+        (0xE1, b"http://ns.adobe.com/xap/1.0/\0<b/>"), (0xFE, b"one"), (0xFE, b"two"),
+        (0xED, b"Photoshop 3.0\0"), (0xFE, b"one"), (0xE0, b"JFXX\0"),
+        (0xE0, b"else"), (0xEB, b"JP"), (0xFE, b"two"), (0xEE, b"Adobe\0\x64\0\0\0\0\0"),
+    ]  # fmt: skip
+    data = file.getvalue()
+    data = data[:20] + b"".join(segment(*one) for one in start) + data[20:]
+    metadata = Metadata.from_pillow(Image.open(io.BytesIO(data)))
+    assert (metadata.exif, metadata.xmp, metadata.comment) == (b"II*\0", b"<b/>", b"two")
+    assert metadata.segments == tuple(start[i] for i in (1, 3, 4, 5, 6, 8, 9))
+
+
+def test_other_text_is_what_no_field_holds():
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", "at the lake\n")
+    text.add_itxt("XML:com.adobe.xmp", "<a/>")
+    text.add_text("Copyright", "\xa9 me", zip=True)
+    text.add_itxt("Author", "\u6e56", "ja", "\u8457\u8005")
+    text.add_text("Comment", "hi")
+    text.add_text("a" * 80, "a keyword that PNG does not allow")
+    text.add_text("Zero", "a\0b")
+    image = saved_by_pillow("PNG", pnginfo=text)
+    assert Metadata.from_pillow(image) == Metadata(
+        xmp=b"<a/>",
+        comment=b"hi",
+        text=[
+            ("Title", "at the lake\n"),
+            ("Copyright", "\xa9 me"),
+            ("Author", "\u6e56"),
+            ("Zero", "ab"),
+        ],
+    )
 
 
 @pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 1), 72, None, "x", (1, 2, 3)])

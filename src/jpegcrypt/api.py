@@ -10,9 +10,9 @@
 import os
 import secrets
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from PIL import Image
 
@@ -45,7 +45,7 @@ from jpegcrypt.errors import (
 )
 from jpegcrypt.header import DC_MODES, KEY_MODES, SEGMENT_MARKER, Header, is_header
 from jpegcrypt.key import NONCE_SIZE, ImageKeys, Key
-from jpegcrypt.metadata import Metadata
+from jpegcrypt.metadata import Metadata, Segment, Text
 from jpegcrypt.schemes import feng2021, lu2022
 from jpegcrypt.tag import compute_tag, message_start, verify_tag
 
@@ -74,6 +74,8 @@ def encrypt(
     icc_profile: bytes | None = None,
     comment: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    segments: Sequence[Segment] | None = None,
+    text: Sequence[Text] | None = None,
     threads: int = 1,
 ) -> bytes:
     """Encrypt a picture into a baseline JPEG that any viewer opens and sees as noise.
@@ -113,8 +115,8 @@ def encrypt(
         MCUs between restart markers, 0 for none. By default pictures of a megapixel and more have
         one every quarter of a megapixel: what several threads need to decode a file takes some
         0.02 % of it.
-    exif, xmp, icc_profile, comment, dpi : optional
-        Metadata, sealed in the file: only the key holder reads it.
+    exif, xmp, icc_profile, comment, dpi, segments, text : optional
+        As for `Metadata`, sealed in the file: only the key holder reads it.
     threads : int
         Threads that share the work, which pays from a megapixel on. The file is the same.
 
@@ -139,7 +141,7 @@ def encrypt(
     True
     """
     _check_key(key)
-    metadata = _metadata(exif, xmp, icc_profile, comment, dpi)
+    metadata = _metadata(exif, xmp, icc_profile, comment, dpi, segments, text)
     settings = EncoderInput.of(
         image, quality, subsampling, qtables, effort, trellis_lambda, restart_interval
     )
@@ -340,6 +342,7 @@ def encode(
     icc_profile: bytes | None = None,
     comment: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    segments: Sequence[Segment] | None = None,
     threads: int = 1,
 ) -> bytes:
     """Encode a picture as an ordinary baseline JPEG; nothing is encrypted.
@@ -348,8 +351,8 @@ def encode(
     ----------
     image, quality, subsampling, qtables, effort, trellis_lambda, restart_interval
         As for `encrypt`.
-    exif, xmp, icc_profile, comment, dpi : optional
-        Written into the segments that other software reads.
+    exif, xmp, icc_profile, comment, dpi, segments : optional
+        As for `Metadata`, written into the segments that other software reads.
     threads : int
         As for `encrypt`.
 
@@ -360,7 +363,7 @@ def encode(
     >>> decode(encode(np.full((9, 7), 77, np.uint8))).shape
     (9, 7)
     """
-    metadata = _metadata(exif, xmp, icc_profile, comment, dpi)
+    metadata = _metadata(exif, xmp, icc_profile, comment, dpi, segments)
     settings = EncoderInput.of(
         image, quality, subsampling, qtables, effort, trellis_lambda, restart_interval
     )
@@ -448,7 +451,8 @@ def write(
     dpi, exif, xmp, icc_profile, comment : optional
         Sealed with a key, in clear without. As with Pillow's writer, a comment comes along in
         ``image.info``, and all else must be given, such as ``exif=image.getexif()`` and
-        ``icc_profile=image.info.get("icc_profile")``; ``comment=""`` writes none.
+        ``icc_profile=image.info.get("icc_profile")``; ``comment=""`` writes none. IPTC and the
+        like have no keyword here: `encrypt_file` seals them.
 
     Raises
     ------
@@ -566,16 +570,8 @@ def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
     )
 
 
-def _metadata(
-    exif: bytes | None,
-    xmp: bytes | None,
-    icc_profile: bytes | None,
-    comment: bytes | None,
-    dpi: tuple[float, float] | None,
-) -> Metadata:
-    if all(value is None for value in (exif, xmp, icc_profile, comment, dpi)):
-        return _NO_METADATA
-    return Metadata(exif=exif, xmp=xmp, icc_profile=icc_profile, comment=comment, dpi=dpi)
+def _metadata(*fields: Any) -> Metadata:
+    return _NO_METADATA if all(value is None for value in fields) else Metadata(*fields)
 
 
 _NO_METADATA = Metadata()
@@ -612,6 +608,7 @@ def _plain_segments(metadata: Metadata) -> list[bytes]:
         segments.append(jpeg_write.xmp_segment(metadata.xmp))
     if metadata.icc_profile:
         segments += jpeg_write.icc_segments(metadata.icc_profile)
+    segments += [segment(*other) for other in metadata.segments or ()]
     if metadata.comment:
         segments.append(jpeg_write.comment_segment(metadata.comment))
     return segments

@@ -119,3 +119,7 @@ class ImageTooLarge(JpegError):
 
 class FixedKeyWarning(UserWarning):
     """One key stream serves many images: fit to reproduce a paper, not to hide a picture."""
+
+
+class MetadataWarning(UserWarning):
+    """Something besides the pixels is left out, which the text names: the format has no place."""

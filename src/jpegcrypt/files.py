@@ -42,8 +42,11 @@ def encrypt_file(
         In a folder that exists. The file appears whole or not at all.
     key : Key
     metadata : {"seal", "strip"}
-        EXIF, XMP, color profile, comment and resolution: sealed in the file, or left out, the
-        picture then being turned as its EXIF asks for.
+        EXIF, XMP, color profile, comment, resolution, all other APPn and COM segments of a JPEG
+        (IPTC, extended XMP) and text chunks of a PNG: sealed in the file, or left out, the picture
+        then being turned as its EXIF asks for. Not sealed are a thumbnail of JFIF and what says
+        how the pixels were coded. A `MetadataWarning` tells what else is lost, such as the video
+        of a motion photo.
     background : color name or (r, g, b), optional
         What shines through a transparent picture, which is refused without.
     overwrite : bool
@@ -106,9 +109,10 @@ def decrypt_file(
     ----------
     src, dst : path
         The extension of `dst` says the format: .png (recommended), .tif, .webp, .bmp and .ppm keep
-        every pixel, .jpg loses a little. PNG and JPEG carry all metadata; TIFF the profile and
-        the resolution; WebP EXIF, XMP and the profile; BMP the resolution; PPM none. A warning
-        tells what is left out.
+        every pixel, .jpg loses a little. JPEG carries all metadata but the text chunks of a PNG;
+        PNG all but the other segments of a JPEG, such as IPTC; TIFF the profile and the resolution;
+        WebP EXIF, XMP and the profile; BMP the resolution; PPM none. A `MetadataWarning` tells
+        what is left out.
     key : Key
     overwrite : bool
         True replaces `dst` if it exists, never `src`.

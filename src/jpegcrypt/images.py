@@ -4,7 +4,7 @@ import io
 import os
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +13,14 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageColor, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from jpegcrypt.api import Opened, decode, encode
+from jpegcrypt.codec import markers
 from jpegcrypt.codec import write as jpeg
 from jpegcrypt.codec.parse import signature
 from jpegcrypt.encoder import MAX_SIDE
-from jpegcrypt.errors import ImageTooLarge, JpegcryptError, UnreadableImage
+from jpegcrypt.errors import ImageTooLarge, JpegcryptError, MetadataWarning, UnreadableImage
 from jpegcrypt.header import is_header
-from jpegcrypt.metadata import Metadata
+from jpegcrypt.left_out import find_left_out
+from jpegcrypt.metadata import Metadata, Segment, Text
 
 Pixels = npt.NDArray[np.uint8]
 Background = str | tuple[int, int, int]
@@ -36,7 +38,8 @@ def read_image(
     """Read a picture as `encrypt` wants it: 8 bits, gray or RGB, the first frame.
 
     Palettes, CMYK and other colors become RGB, 1 and 16 bits become 8. The orientation that EXIF
-    asks for is left to EXIF, unless that is stripped.
+    asks for is left to EXIF, unless that is stripped. A `MetadataWarning` tells what else the file
+    holds that `Metadata` does not, such as a video behind the picture.
 
     Parameters
     ----------
@@ -79,6 +82,12 @@ def read_image(
         return pixels if turn is None else turn(pixels), Metadata()
     if metadata.icc_profile and metadata.icc_profile[16:20] != _PROFILE_SPACE[pixels.ndim]:
         metadata = replace(metadata, icc_profile=None)
+    if lost := find_left_out(data, image):
+        warnings.warn(
+            f"the {image.format} file holds {', '.join(lost)}: left out",
+            MetadataWarning,
+            stacklevel=4,  # who called encrypt_file
+        )
     return pixels, metadata
 
 
@@ -325,8 +334,9 @@ def find_format(name: str) -> str:
 def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
     """Write a decrypted picture with its metadata.
 
-    PNG and JPEG carry all metadata; TIFF the profile and the resolution; WebP EXIF, XMP and the
-    profile; BMP the resolution; PPM none. What is left out is told by a warning.
+    JPEG carries all metadata but the text chunks of a PNG; PNG all but the other segments of a
+    JPEG; TIFF the profile and the resolution; WebP EXIF, XMP and the profile; BMP the resolution;
+    PPM none. What is left out is told by a `MetadataWarning`.
 
     Parameters
     ----------
@@ -344,17 +354,18 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
     >>> Image.open(io.BytesIO(png)).info
     {'Comment': 'at the lake'}
     """
-    metadata = _keep_what_fits(picture.metadata, format)
+    options = _keep_what_fits(picture.metadata, format).keywords()
     if format == "JPEG":
         return encode(
             picture.pixels,
             quality=quality,
             subsampling=_SAMPLING_NAMES.get(picture.sampling[0], "4:4:4"),
-            **metadata.keywords(),
+            **options,
         )
-    options = {name: value for name, value in metadata.keywords().items() if value is not None}
     if format == "PNG":
-        options["pnginfo"] = _png_text(options.pop("comment", None), options.pop("xmp", None))
+        options["pnginfo"] = _png_text(
+            options.pop("comment", None), options.pop("xmp", None), options.pop("text", ())
+        )
     if format == "WEBP":
         options["lossless"] = True
     file = io.BytesIO()
@@ -365,13 +376,17 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
 _SAMPLING_NAMES = {factors: name for name, factors in jpeg.SUBSAMPLING.items()}
 
 
-def _png_text(comment: bytes | None, xmp: bytes | None) -> PngImagePlugin.PngInfo:
-    text = PngImagePlugin.PngInfo()
+def _png_text(
+    comment: bytes | None, xmp: bytes | None, text: Iterable[Text]
+) -> PngImagePlugin.PngInfo:
+    chunks = PngImagePlugin.PngInfo()
     if comment:
-        text.add_itxt("Comment", _decode_comment(comment))
+        chunks.add_itxt("Comment", _decode_comment(comment))
     if xmp:
-        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
-    return text
+        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    for keyword, value in text:
+        chunks.add_text(keyword, value)  # tEXt, or iTXt if it is not all Latin-1
+    return chunks
 
 
 def _decode_comment(comment: bytes) -> str:
@@ -383,17 +398,32 @@ def _decode_comment(comment: bytes) -> str:
 
 
 def _keep_what_fits(metadata: Metadata, format: str) -> Metadata:
-    lost = [
-        name
-        for name, value in metadata.keywords().items()
-        if value is not None and not _fits(name, value, format)
-    ]
+    lost = [name for name, value in metadata.keywords().items() if not _fits(name, value, format)]
     if lost:
+        names = [
+            ", ".join(_segment_names(metadata.segments or ())) if name == "segments" else name
+            for name in lost
+        ]
+        better = "JPEG" if format == "PNG" or "segments" in lost else "PNG"
         warnings.warn(
-            f"{format} does not carry this {', '.join(lost)}: left out; PNG carries more",
+            f"{format} does not carry this {', '.join(names)}: left out; {better} carries more",
+            MetadataWarning,
             stacklevel=5,  # who called decrypt_file
         )
     return replace(metadata, **dict.fromkeys(lost))
+
+
+def _segment_names(segments: Iterable[Segment]) -> list[str]:
+    """What the segments are called, each name once."""
+    names = [
+        next((name for start, name in _SEGMENT_NAMES if payload.startswith(start)), None)
+        or markers.name(marker)
+        for marker, payload in segments
+    ]
+    return list(dict.fromkeys(names))
+
+
+_SEGMENT_NAMES = ((markers.EXTENDED_XMP, "extended XMP"), (markers.PHOTOSHOP, "IPTC"))
 
 
 def _fits(name: str, value: Any, format: str) -> bool:
@@ -402,7 +432,7 @@ def _fits(name: str, value: Any, format: str) -> bool:
     try:
         if format == "PNG" and name == "xmp":
             value.decode()  # iTXt is UTF-8
-        if format == "JPEG" or name == "dpi":
+        if name in _JPEG_SEGMENTS and (format == "JPEG" or name == "dpi"):
             _JPEG_SEGMENTS[name](value)  # for the limits of a segment
     except ValueError:
         return False
@@ -412,8 +442,8 @@ def _fits(name: str, value: Any, format: str) -> bool:
 _ALL = {"exif", "xmp", "icc_profile", "comment", "dpi"}
 _CARRIES: dict[str, set[str]] = {
     "BMP": {"dpi"},
-    "JPEG": _ALL,
-    "PNG": _ALL,
+    "JPEG": _ALL | {"segments"},
+    "PNG": _ALL | {"text"},
     "TIFF": {"icc_profile", "dpi"},
     "WEBP": {"exif", "xmp", "icc_profile"},
 }

@@ -1,4 +1,7 @@
-"""Sealed metadata: EXIF, XMP, ICC profile, comment and resolution travel encrypted in the file.
+"""Sealed metadata: what a picture file says besides pixels travels encrypted in the file.
+
+EXIF, XMP, ICC profile, comment and resolution have a field each; the other APPn and COM segments of
+a JPEG are kept whole, the other text chunks of a PNG as keyword and text.
 
 ::
 
@@ -12,8 +15,9 @@ The nonce is an HMAC of the plaintext: sealing is deterministic, and two plainte
 
 import hmac
 import math
+import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -21,13 +25,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from PIL import Image
 
+from jpegcrypt.codec import markers
 from jpegcrypt.errors import MalformedJpeg, TamperedFile
 from jpegcrypt.key import ImageKeys
 
-_KINDS = {1: "exif", 2: "xmp", 3: "icc_profile", 4: "comment", 5: "dpi"}
+Segment = tuple[int, bytes]  # marker code and payload
+Text = tuple[str, str]  # keyword and text
+
+_KINDS = {
+    1: "exif", 2: "xmp", 3: "icc_profile", 4: "comment", 5: "dpi", 6: "segments", 7: "text",
+}  # fmt: skip
 _RECORD = struct.Struct(">BI")  # kind, length of what follows
 _DPI = struct.Struct(">dd")
-_EXIF_IDENTIFIER = b"Exif\0\0"
+_MAX_RECORDS = 2048  # half of the segments that our parser takes, and more than tools write
 
 _GCM_NONCE_SIZE = 12
 _GCM_TAG_SIZE = 16
@@ -51,6 +61,11 @@ class Metadata:
         Raw payloads without the identifiers of their segments.
     dpi : tuple of float, optional
         Horizontal and vertical resolution, positive.
+    segments : sequence of (int, bytes), optional
+        Marker code and payload of other APPn and COM segments of a JPEG, in file order, such as
+        those of IPTC and extended XMP. Those that say how pixels are coded are refused.
+    text : sequence of (str, str), optional
+        Other text chunks of a PNG: keyword, of 1 to 79 Latin-1 characters, and text.
 
     Examples
     --------
@@ -66,6 +81,8 @@ class Metadata:
     icc_profile: bytes | None = field(default=None, repr=False)
     comment: bytes | None = field(default=None, repr=False)
     dpi: tuple[float, float] | None = field(default=None, repr=False)
+    segments: Sequence[Segment] | None = field(default=None, repr=False)
+    text: Sequence[Text] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("exif", "xmp", "icc_profile", "comment"):
@@ -73,13 +90,19 @@ class Metadata:
             if not isinstance(value, bytes | None):
                 raise TypeError(f"{name} must be bytes, got {type(value).__name__}")
             if name == "exif" and value:
-                value = value.removeprefix(_EXIF_IDENTIFIER)
+                value = value.removeprefix(markers.EXIF)
             object.__setattr__(self, name, value or None)
         if self.dpi is not None:
             x, y = map(float, self.dpi)
             if not (0 < x < math.inf and 0 < y < math.inf):
                 raise ValueError(f"dpi must be two positive numbers, got {x} and {y}")
             object.__setattr__(self, "dpi", (x, y))
+        if self.segments is not None:
+            segments = tuple([_checked_segment(*segment) for segment in self.segments])
+            object.__setattr__(self, "segments", segments or None)
+        if self.text is not None:
+            text = tuple([_checked_text(*pair) for pair in self.text])
+            object.__setattr__(self, "text", text or None)
 
     @classmethod
     def from_pillow(cls, image: Image.Image) -> Self:
@@ -91,37 +114,57 @@ class Metadata:
         True
         """
         info = image.info
+        xmp = _as_bytes(info.get("xmp"))
+        comment = _as_bytes(info.get("comment", info.get("Comment")))  # PNG writes it large
         return cls(
             exif=_as_bytes(info.get("exif")),
-            xmp=_as_bytes(info.get("xmp")),
+            xmp=xmp,
             icc_profile=_as_bytes(info.get("icc_profile")),
-            comment=_as_bytes(info.get("comment", info.get("Comment"))),  # PNG writes it large
+            comment=comment,
             dpi=_as_dpi(info.get("dpi")),
+            segments=_other_segments(image, xmp, comment),
+            text=_other_text(image, xmp, comment),
         )
 
     def keywords(self) -> dict[str, Any]:
-        """Return the fields by name, as `encrypt` takes them.
+        """Return the fields that are there by name, as `encrypt` takes them.
 
         Examples
         --------
-        >>> Metadata(comment=b"at the lake").keywords()["comment"]
-        b'at the lake'
+        >>> Metadata(comment=b"at the lake").keywords()
+        {'comment': b'at the lake'}
         """
-        return {name: getattr(self, name) for name in _KINDS.values()}
+        fields = ((name, getattr(self, name)) for name in _KINDS.values())
+        return {name: value for name, value in fields if value is not None}
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to seal."""
-        return not any((self.exif, self.xmp, self.icc_profile, self.comment, self.dpi))
+        return not self.keywords()
 
     def pack(self) -> bytes:
-        """Return all fields as records: kind (1 byte), length (4 bytes, big-endian), content."""
+        """Return all fields as records: kind (1 byte), length (4 bytes, big-endian), content.
+
+        Raises
+        ------
+        ValueError
+            If there are more than 2048.
+        """
         packed = bytearray()
+        n_records = 0
         for kind, name in _KINDS.items():
             value = getattr(self, name)
-            if value is not None:
-                content = _DPI.pack(*value) if name == "dpi" else value
+            if value is None:
+                continue
+            for item in value if name in _REPEATED else [value]:
+                content = _PACK.get(name, bytes)(item)
                 packed += _RECORD.pack(kind, len(content)) + content
+                n_records += 1
+        if n_records > _MAX_RECORDS:
+            raise ValueError(
+                f"{n_records} pieces of metadata, at most {_MAX_RECORDS} are sealed: "
+                'leave some out, or use metadata="strip"'
+            )
         return bytes(packed)
 
     @classmethod
@@ -131,10 +174,10 @@ class Metadata:
         Raises
         ------
         MalformedJpeg
-            If a record is unknown, repeated, cut or impossible.
+            If a record is unknown, repeated, cut or impossible, or one of too many.
         """
         fields: dict[str, Any] = {}
-        position = 0
+        position = n_records = 0
         try:
             while position < len(packed):
                 kind, length = _RECORD.unpack_from(packed, position)
@@ -142,14 +185,130 @@ class Metadata:
                 content = packed[position : position + length]
                 position += length
                 name = _KINDS[kind]
-                if len(content) != length or name in fields:
+                n_records += 1
+                if len(content) != length or n_records > _MAX_RECORDS:
                     raise ValueError
-                fields[name] = _DPI.unpack(content) if name == "dpi" else content
+                value = _UNPACK.get(name, bytes)(content)
+                if name in _REPEATED:
+                    fields.setdefault(name, []).append(value)
+                elif name in fields:
+                    raise ValueError
+                else:
+                    fields[name] = value
             return cls(**fields)
-        except (struct.error, KeyError, ValueError) as error:
+        except (struct.error, LookupError, ValueError) as error:
             raise MalformedJpeg(
                 f"sealed metadata is broken before byte {position} of {len(packed)}"
             ) from error
+
+
+# --- other segments and texts ---------------------------------------------------------------------
+
+
+def is_keyword(text: str) -> bool:
+    """Tell whether PNG allows a keyword of a text chunk, but for the places of its spaces (11.3.3).
+
+    Examples
+    --------
+    >>> is_keyword("Title"), is_keyword("")
+    (True, False)
+    """
+    return re.fullmatch("[ -~\xa1-\xff]{1,79}", text) is not None
+
+
+# Segments that have a field of their own, that say how pixels are coded or shown in small, that
+# point behind the end, and those of encrypted files.
+_NOT_OTHERS: dict[int, tuple[bytes, ...]] = {
+    markers.APP0: (markers.JFIF, markers.JFXX),
+    markers.APP1: (markers.EXIF,),
+    markers.APP2: (markers.ICC, markers.MPF),
+    markers.APP11: (b"jpegcrypt",),
+    markers.APP14: (markers.ADOBE,),
+}
+
+
+def _is_other(marker: int, payload: bytes) -> bool:
+    return not payload.startswith(_NOT_OTHERS.get(marker, ()))
+
+
+def _checked_segment(marker: int, payload: bytes) -> Segment:
+    kinds = type(marker).__name__, type(payload).__name__
+    if kinds != ("int", "bytes"):
+        raise TypeError(f"a segment of {' and '.join(kinds)}, expected a marker code and bytes")
+    if not (markers.APP0 <= marker <= markers.APP15 or marker == markers.COM):
+        raise ValueError(f"a segment {marker:#x}, expected APPn (0xe0 to 0xef) or COM (0xfe)")
+    if len(payload) > markers.MAX_PAYLOAD:
+        raise ValueError(
+            f"a segment of {len(payload)} bytes, expected at most {markers.MAX_PAYLOAD}"
+        )
+    if not _is_other(marker, payload):
+        raise ValueError(
+            f"an {markers.name(marker)} segment that has a field of its own, or codes pixels"
+        )
+    return marker, payload
+
+
+def _checked_text(keyword: str, text: str) -> Text:
+    kinds = type(keyword).__name__, type(text).__name__
+    if kinds != ("str", "str"):
+        raise TypeError(f"text of {' and '.join(kinds)}, expected two str")
+    if not is_keyword(keyword):
+        raise ValueError(f"keyword {keyword!r}, expected 1 to 79 printable Latin-1 characters")
+    if "\0" in text:
+        raise ValueError(f"text of {keyword!r} with a zero character, which ends a text of PNG")
+    text.encode()  # half a character raises a ValueError, too
+    return keyword, text
+
+
+def _other_segments(
+    image: Image.Image, xmp: bytes | None, comment: bytes | None
+) -> Sequence[Segment]:
+    """Return the segments before the first scan that no field holds."""
+    found = [
+        (markers.COM if name == "COM" else markers.APP0 + int(name[3:]), payload)
+        for name, payload in getattr(image, "applist", ())
+    ]
+    others = [segment for segment in found if _is_other(*segment)]
+    for held in ((markers.APP1, markers.XMP + (xmp or b"")), (markers.COM, comment)):
+        if held in others:  # Pillow reads the last of several
+            del others[-1 - others[::-1].index(held)]
+    return others
+
+
+def _other_text(image: Image.Image, xmp: bytes | None, comment: bytes | None) -> Sequence[Text]:
+    """Return the text of a PNG that no field holds."""
+    found: dict[str, str] = getattr(image, "text", {})
+    held = {"XML:com.adobe.xmp": xmp, "comment": comment, "Comment": comment}
+    return [
+        (keyword, str(text).replace("\0", ""))
+        for keyword, text in found.items()
+        if is_keyword(keyword) and held.get(keyword) != text.encode()
+    ]
+
+
+def _pack_text(pair: Text) -> bytes:
+    return pair[0].encode("latin-1") + b"\0" + pair[1].encode()
+
+
+def _unpack_text(content: bytes) -> Text:
+    keyword, text = content.split(b"\0", 1)
+    return keyword.decode("latin-1"), text.decode()
+
+
+_REPEATED = ("segments", "text")  # a record each
+_PACK: dict[str, Callable[[Any], bytes]] = {
+    "dpi": lambda dpi: _DPI.pack(*dpi),
+    "segments": lambda segment: bytes([segment[0]]) + segment[1],
+    "text": _pack_text,
+}
+_UNPACK: dict[str, Callable[[bytes], Any]] = {
+    "dpi": _DPI.unpack,
+    "segments": lambda content: (content[0], content[1:]),
+    "text": _unpack_text,
+}
+
+
+# --- sealing --------------------------------------------------------------------------------------
 
 
 def seal(metadata: Metadata, keys: ImageKeys) -> bytes:

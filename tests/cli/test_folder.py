@@ -142,6 +142,24 @@ def test_photographs_that_pillow_does_not_read_are_failures(photos):
     """)
 
 
+def test_what_files_lose_is_told_of_each(photos):
+    for name in ("a.jpg", "b.jpg"):
+        data = (DATA / "rocket.jpg").read_bytes()
+        Path("photos", name).write_bytes(
+            data[:2] + b"\xff\xed\0\x10Photoshop 3.0\0" + data[2:] + b"mp4"
+        )
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key --jobs 1
+        jpegcrypt: warning: photos/a.jpg: the JPEG file holds 3 bytes behind the picture: left out
+        jpegcrypt: warning: photos/b.jpg: the JPEG file holds 3 bytes behind the picture: left out
+        jpegcrypt: 7 encrypted, 1 no picture
+        $ jpegcrypt decrypt noise again --key album.key --jobs 1
+        jpegcrypt: warning: noise/a.jpg: PNG does not carry this IPTC: left out; JPEG carries more
+        jpegcrypt: warning: noise/b.jpg: PNG does not carry this IPTC: left out; JPEG carries more
+        jpegcrypt: 7 decrypted
+    """)
+
+
 def test_bad_files_to_decrypt(photos):
     jpegcrypt("encrypt photos noise --key album.key")
     jpegcrypt("keygen other.key")

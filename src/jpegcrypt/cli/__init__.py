@@ -136,8 +136,8 @@ def parse_background(
     type=click.Choice(["seal", "strip"]),
     default="seal",
     show_default=True,
-    help="Encrypt EXIF, XMP, color profile and comment into the file, or leave them out; the "
-    "picture is then turned upright as its EXIF asks for.",
+    help="Encrypt EXIF, XMP, IPTC, color profile, comments and text into the file, or leave them "
+    "out; the picture is then turned upright as its EXIF asks for.",
 )
 @click.option(
     "--background",
@@ -195,7 +195,8 @@ def decrypt(
 ) -> None:
     """Decrypt SRC to the picture DST, or a folder tree to another.
 
-    The extension of DST says the format: .png keeps every pixel and all metadata. `-` is stdin or
+    The extension of DST says the format: .png keeps every pixel, and the metadata of a PNG; .jpg
+    loses a little, and keeps the metadata of a JPEG. What has no place is told. `-` is stdin or
     stdout.
 
     In a tree a.png.jpg becomes a.png again, and a.jpg becomes a.jpg.png; with `--format jpg` it

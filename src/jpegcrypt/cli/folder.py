@@ -22,7 +22,15 @@ import click
 from jpegcrypt import atomic
 from jpegcrypt.batch import THUMBNAIL_BYTES, in_order
 from jpegcrypt.cli.conversion import Conversion
-from jpegcrypt.cli.terminal import FAILED, INTERRUPTED, Stop, explain, is_terminal, say
+from jpegcrypt.cli.terminal import (
+    FAILED,
+    INTERRUPTED,
+    Stop,
+    explain,
+    is_terminal,
+    say,
+    warning_about,
+)
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _LARGE = 1 << 24  # bytes of a file that is asked what it is before it is read, such as a video
@@ -66,7 +74,8 @@ def convert_folder(
         os.makedirs(path, exist_ok=True)
 
     def run(task: Task) -> None:
-        result = conversion.work(_read(task.src, conversion.sniff))
+        with warning_about(task.src):
+            result = conversion.work(_read(task.src, conversion.sniff))
         make_folder(os.path.dirname(task.dst))
         there = _stat(task.dst)
         empty = there is not None and S_ISREG(there.st_mode) and there.st_size == 0

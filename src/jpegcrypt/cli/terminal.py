@@ -10,11 +10,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn, TextIO
 
 import click
 
-from jpegcrypt.errors import ImageTooLarge, JpegcryptError
+from jpegcrypt.errors import ImageTooLarge, JpegcryptError, MetadataWarning
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # exit codes, the last two as shells do
 
@@ -37,6 +38,7 @@ class Program(click.Group):
             warnings.simplefilter("ignore")
             warnings.simplefilter("default", UserWarning)
             warnings.simplefilter("default", RuntimeWarning)  # of a large picture, by Pillow
+            warnings.simplefilter("always", MetadataWarning)  # of each file
             warnings.showwarning = _show_warning
             try:
                 code = self._run(*args, **extra)
@@ -109,6 +111,19 @@ def about(name: str) -> Iterator[None]:
         raise Stop(message, hint=hint) from error
 
 
+@contextmanager
+def warning_about(name: str) -> Iterator[None]:
+    """Put the name of a file before the warnings about what it loses."""
+    token = _subject.set(name)
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
+_subject: ContextVar[str | None] = ContextVar("subject", default=None)  # each thread has its own
+
+
 def explain(error: Exception, name: str | None = None) -> tuple[str, str | None]:
     """Say in a line what went wrong with which file, and what to do."""
     hint = getattr(error, "hint", None)
@@ -150,7 +165,8 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    say(f"warning: {_lower(str(message))}")
+    name = _subject.get() if issubclass(category, MetadataWarning) else None
+    say(f"warning: {f'{name}: ' if name else ''}{_lower(str(message))}")
 
 
 def _lower(text: str) -> str:

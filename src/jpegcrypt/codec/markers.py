@@ -1,18 +1,26 @@
 """Marker codes (T.81 Table B.1) and the segments that JFIF, EXIF, XMP and ICC put behind them."""
 
+import re
+from collections.abc import Iterator
+
 SOF0, SOF1, SOF2 = 0xC0, 0xC1, 0xC2
 DHT, DAC = 0xC4, 0xCC
 RST0, RST7 = 0xD0, 0xD7
 SOI, EOI, SOS, DQT, DNL, DRI, DHP, EXP = 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF
-APP0, APP1, APP2, APP14, APP15, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+APP0, APP1, APP2, APP11, APP13, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xEF
+COM = 0xFE
 TEM = 0x01
 
 MAX_PAYLOAD = 65533  # a 16-bit length that counts itself
 
 JFIF = b"JFIF\0"
+JFXX = b"JFXX\0"  # a thumbnail, JFIF 1.02
 EXIF = b"Exif\0\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 ICC = b"ICC_PROFILE\0"
+MPF = b"MPF\0"  # offsets of further pictures behind EOI, CIPA DC-007
+PHOTOSHOP = b"Photoshop 3.0\0"  # image resources, IPTC among them
 ADOBE = b"Adobe"
 
 # Frames that this codec does not read, and what they are.
@@ -68,3 +76,26 @@ def segment(marker: int, payload: bytes) -> bytes:
             f"{len(payload)} bytes for one {name(marker)} segment, at most {MAX_PAYLOAD}"
         )
     return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload
+
+
+def walk(data: bytes) -> Iterator[tuple[int, int]]:
+    r"""Yield each marker of a JPEG up to EOI and the offset behind its segment.
+
+    What stands between segments is passed over, be it entropy-coded data or damage.
+
+    Examples
+    --------
+    >>> [(name(marker), end) for marker, end in walk(b"\xff\xd8\xff\xfe\0\3x\xff\xd9behind")]
+    [('COM', 7), ('EOI', 9)]
+    """
+    position = 2
+    while found := _MARKER.search(data, position):
+        marker, position = found[0][1], found.end()
+        if marker >= SOF0 and marker != EOI:
+            position += max(2, int.from_bytes(data[position : position + 2]))
+        yield marker, position
+        if marker == EOI:
+            return
+
+
+_MARKER = re.compile(rb"\xff[^\0\xd0-\xd8\xff]")  # no stuffed zero, RSTn, SOI or fill byte

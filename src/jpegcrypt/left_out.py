@@ -1,0 +1,89 @@
+"""What a source file holds besides its picture that `Metadata` has no place for."""
+
+from collections.abc import Iterator
+
+from PIL import ExifTags, Image
+
+from jpegcrypt.codec import markers
+from jpegcrypt.metadata import is_keyword
+
+
+def find_left_out(data: bytes, image: Image.Image) -> list[str]:
+    """Name what is lost when an image that Pillow has read from `data` is encrypted.
+
+    Further frames are not named, nor what only says how the pixels are coded.
+
+    Examples
+    --------
+    >>> import io
+    >>> Image.new("L", (8, 8)).save(file := io.BytesIO(), "JPEG")
+    >>> find_left_out(file.getvalue() + bytes(10) + b"a video", Image.open(file))
+    ['17 bytes behind the picture']
+    """
+    return list(_find(data, image))
+
+
+def _find(data: bytes, image: Image.Image) -> Iterator[str]:
+    if image.info.get("icc_profile", b"") is None:
+        yield "a broken color profile"
+    if image.format in ("JPEG", "MPO"):
+        yield from _of_jpeg(data)
+    elif image.format == "PNG":
+        yield from _of_png(data, getattr(image, "text", {}))
+    elif image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        yield from (ExifTags.TAGS[tag] for tag in _TIFF_TAGS if tag in tags)
+
+
+def _of_jpeg(data: bytes) -> Iterator[str]:
+    scanned, n_late, end = False, 0, len(data)
+    for marker, position in markers.walk(data):
+        if marker == markers.SOS:
+            scanned = True
+        elif marker == markers.EOI:
+            end = position
+        elif scanned and marker >= markers.APP0:
+            n_late += 1  # where Pillow does not look
+    if n_late:
+        yield f"{n_late} APPn or COM segments behind a scan"
+    yield from _behind(data, end)
+
+
+def _of_png(data: bytes, text: dict[str, str]) -> Iterator[str]:
+    n_texts, others, position = 0, set(), 8
+    while position + 12 <= len(data):  # length, type, CRC: PNG 5.3
+        kind = data[position + 4 : position + 8]
+        position += 12 + int.from_bytes(data[position : position + 4])
+        if kind in _PNG_TEXT:
+            n_texts += 1
+        elif kind == b"IEND":
+            break
+        elif kind not in _PNG_CHUNKS:
+            others.add(kind.decode("latin-1"))
+    n_read = sum(map(is_keyword, text))
+    if n_texts > n_read:
+        yield f"{n_texts - n_read} text chunks that are repeated or broken"
+    if others:
+        more = " and others" if len(others) > _LISTED else ""
+        yield f"chunks {', '.join(sorted(others)[:_LISTED])}{more}"
+    yield from _behind(data, position)
+
+
+def _behind(data: bytes, end: int) -> Iterator[str]:
+    if data[end:].strip(b"\0\r\n"):  # padding
+        yield f"{len(data) - end:,} bytes behind the picture"
+
+
+_LISTED = 5
+_PNG_TEXT = {b"tEXt", b"zTXt", b"iTXt"}
+_PNG_CHUNKS = {  # those of pixels, and those that a field holds
+    b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"bKGD", b"hIST", b"sBIT", b"sPLT", b"gAMA", b"cHRM",
+    b"sRGB", b"cICP", b"mDCV", b"cLLI", b"acTL", b"fcTL", b"fdAT", b"iCCP", b"pHYs", b"eXIf",
+    b"tIME", b"oFFs", b"vpAg",  # when this file was written, and where on a page
+}  # fmt: skip
+_TIFF_TAGS = (
+    ExifTags.Base.DocumentName, ExifTags.Base.PageName, ExifTags.Base.HostComputer,
+    ExifTags.Base.Rating, ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor,
+    ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject, ExifTags.Base.IPTCNAA,
+    ExifTags.Base.ImageResources,
+)  # fmt: skip
