@@ -48,15 +48,14 @@ def server(cipher: Path, model: Path, epochs: int) -> tuple[list[Found], float, 
     """Learn and search, without a key: what was found for SHOWN, mAP, and mAP by chance."""
     import torch
 
-    from jpegcrypt.retrieval.arrays import load_coefficients
     from jpegcrypt.retrieval.embed import make_index
     from jpegcrypt.retrieval.models import recipe
-    from jpegcrypt.retrieval.train import Pictures, train
+    from jpegcrypt.retrieval.train import read_pictures, train
 
     torch.set_num_threads(1)  # so small a model gains nothing from more
     files = read_folder(cipher)
     known, others = stratified(files.labels)
-    pictures = Pictures([load_coefficients(files.paths)], files.labels, files.classes)
+    pictures, _ = read_pictures([cipher], "coefficients")
     short = replace(recipe("block_set"), epochs=epochs, warmup=1, batch_pictures=5)
     train(model, "block_set", pictures, known, others, recipe=short, config=SIZES)
 
@@ -68,7 +67,7 @@ def server(cipher: Path, model: Path, epochs: int) -> tuple[list[Found], float, 
         pairs = zip(places[0].tolist(), similarity[0].tolist(), strict=True)
         others_found = [(Path(index.paths[i]), cosine) for i, cosine in pairs if i != query]
         found.append(Found(Path(index.paths[query]), others_found[:K]))
-    score = index.evaluate(*index.split(None))["test"]["full"]
+    score = index.evaluate(*index.split())["test"]["full"]
     return found, score.mean, score.chance
 
 

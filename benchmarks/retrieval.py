@@ -39,7 +39,7 @@ from jpegcrypt.images import read_image
 from jpegcrypt.key import Key
 from jpegcrypt.retrieval import checkpoint, models
 from jpegcrypt.retrieval.embed import features_of
-from jpegcrypt.retrieval.folders import read_folder, stratified, unseen_classes
+from jpegcrypt.retrieval.folders import SPLITS, read_folder
 from jpegcrypt.retrieval.metrics import cosine, score
 from jpegcrypt.retrieval.train import Step, read_pictures, train
 
@@ -48,7 +48,6 @@ SEARCH = RESULTS.with_name("unsupervised.json")  # of the schemes whose server d
 WORK = Path(__file__).parents[1] / "build" / "retrieval"
 KEY = Key(bytes(range(32)))  # of nobody's pictures
 QUALITY = 75
-SPLITS = {"stratified": stratified, "unseen-classes": unseen_classes}
 SPLIT_SEED = 2020
 
 PLAIN: dict[str, Any] = {}

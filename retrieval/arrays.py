@@ -6,18 +6,22 @@
                                   └── no: read, decode in parallel ──> written once, renamed whole
 
 A data set meets broken files, pictures of another size, and plain pictures that somebody forgot to
-encrypt: these are left out and named, and the rest is used.
+encrypt: these are left out and named, and the rest is used. The first picture sets the size; of the
+others no more is decoded than tells theirs, and rows are written as they come: what is held at a
+time hangs on the size of the pictures that are used, not on what else lies in the folder.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import joblib
 import numpy as np
@@ -33,9 +37,10 @@ from jpegcrypt.retrieval.folders import Indices
 
 Array = npt.NDArray[Any]
 
-_FORMAT = "jpegcrypt arrays 3"  # part of every cache key: a change of what is stored changes it
+_FORMAT = "jpegcrypt arrays 4"  # part of every cache key: a change of what is stored changes it
 _RECORD = "record.json"
-_CHUNK = 64  # files handed to a process at a time
+_CHUNK = 64  # files handed to a process at a time, or fewer:
+_CHUNK_SIZE = 64_000_000  # bytes of rows
 _WORTH_A_PROCESS = 30_000_000  # bytes of files; below, starting one and sending takes longer
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -193,15 +198,17 @@ class _Picture(NamedTuple):
     layout: tuple[int, ...]
 
 
-_Reader = Callable[[bytes, bool], _Picture]
+_Layout = tuple[int, ...] | None  # None: the picture is the first, and any will do
+_Reader = Callable[[bytes, bool, _Layout], _Picture]
 
 
-def _read_pixels(data: bytes, cipher_only: bool) -> _Picture:
+def _read_pixels(data: bytes, cipher_only: bool, layout: _Layout) -> _Picture:
     levels = np.full(3, 128, np.uint8)
     if data.startswith(_PNG):
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if cipher_only and not is_header(bytes.fromhex(image.info.get(PNG_KEYWORD, ""))):
                 raise ValueError(_PLAIN)
+            _compare("pixels", _upright(image.height, image.width), layout)
             pixels = np.asarray(image.convert("RGB"))
     else:
         jpeg = parse(data)
@@ -210,6 +217,7 @@ def _read_pixels(data: bytes, cipher_only: bool) -> _Picture:
             raise ValueError(_PLAIN)
         if header is not None:
             levels = np.frombuffer(header.levels, np.uint8)
+        _compare("pixels", _upright(jpeg.frame.height, jpeg.frame.width), layout)
         pixels = planes_to_image(jpeg, decode_planes(jpeg)[0])
         if pixels.ndim == 2:
             pixels = np.repeat(pixels[:, :, None], 3, axis=2)
@@ -218,15 +226,17 @@ def _read_pixels(data: bytes, cipher_only: bool) -> _Picture:
     return _Picture({"pixels": pixels, "levels": levels}, pixels.shape)
 
 
-def _read_coefficients(data: bytes, cipher_only: bool) -> _Picture:
+def _read_coefficients(data: bytes, cipher_only: bool, layout: _Layout) -> _Picture:
     jpeg = parse(data)
     header = _header(jpeg.segments)
     if cipher_only and header is None:
         raise ValueError(_PLAIN)
+    found = tuple(rows * columns for rows, columns in jpeg.frame.block_shapes)
+    _compare("coefficients", found, layout)
+    layout = found
     components = [blocks.reshape(-1, 64) for blocks in decode_scans(jpeg)]
     coefficients = np.concatenate(components)[:, ZIGZAG]
     steps = np.stack(jpeg.tables)[:, ZIGZAG]
-    layout = tuple(len(blocks) for blocks in components)
     if header is None:
         levels = _take_off_means(coefficients, steps[:, 0], layout)
     else:
@@ -242,6 +252,15 @@ def _take_off_means(coefficients: Array, dc_steps: Array, layout: Sequence[int])
         levels[index] = min(max(round(128 + dc.mean() * step / 8), 0), 255)
         dc -= round((int(levels[index]) - 128) * 8 / step)
     return levels
+
+
+def _upright(height: int, width: int) -> tuple[int, int, int]:
+    return max(height, width), min(height, width), 3
+
+
+def _compare(what: str, found: tuple[int, ...], layout: _Layout) -> None:
+    if layout is not None and found != layout:
+        raise ValueError(f"{what} {found}, expected {layout} as the first file has")
 
 
 _PLAIN = "a picture without a jpegcrypt header, expected an encrypted one"
@@ -291,10 +310,11 @@ def _load(
                 if not entry.is_dir():  # somebody else was quicker
                     raise
     record = json.loads(Path(entry, _RECORD).read_text("utf-8"))
+    n = len(record["kept"])
     return _Loaded(
         {
-            name: np.load(entry / f"{name}.npy", mmap_mode="r")[: len(record["kept"])]
-            for name in record["rows"]
+            name: np.memmap(entry / name, dtype, "r", shape=(n, *shape))
+            for name, (dtype, shape) in record["rows"].items()
         },
         tuple(record["layout"]),
         np.array(record["kept"], np.intp),
@@ -307,9 +327,9 @@ def _cache_key(paths: Sequence[Path], read: _Reader, cipher_only: bool) -> str:
     key = hashlib.blake2b(f"{_FORMAT} {read.__name__} {cipher_only}".encode(), digest_size=16)
     for path in paths:
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            content = str(error.strerror).encode()
+            content = _content(path)
+        except (OSError, ValueError) as error:
+            content = str(getattr(error, "strerror", error)).encode()
         key.update(hashlib.blake2b(content).digest())
     return key.hexdigest()
 
@@ -322,67 +342,97 @@ def _decode(
     folder: Path | None,
 ) -> _Loaded:
     """Decode all files into arrays in memory, or into a folder, with a record beside them."""
-    rows: dict[str, Array] = {}
     layout: tuple[int, ...] = ()
+    files: dict[str, BinaryIO] = {}
+    rows: dict[str, tuple[str, tuple[int, ...]]] = {}
     kept: list[int] = []
     skipped: dict[int, str] = {}
-    for index, picture in enumerate(_pictures(paths, read, cipher_only, workers)):
-        if isinstance(picture, str):
-            skipped[index] = picture
-        elif rows and picture.layout != layout:
-            name = next(iter(rows))
-            skipped[index] = f"{name} {picture.layout}, expected {layout} as the first file has"
-        else:
-            if not rows:
-                layout = picture.layout
-                rows = {
-                    name: _allocate(folder, name, (len(paths), *row.shape), row.dtype)
-                    for name, row in picture.rows.items()
-                }
-            for name, row in picture.rows.items():
-                rows[name][len(kept)] = row
-            kept.append(index)
-    if not rows:
+    try:
+        with contextlib.ExitStack() as opened:
+            for index, picture in enumerate(_pictures(paths, read, cipher_only, workers)):
+                if isinstance(picture, str):
+                    skipped[index] = picture
+                    continue
+                if not files:
+                    layout = picture.layout
+                    rows = {name: (row.dtype.str, row.shape) for name, row in picture.rows.items()}
+                    for name in rows:
+                        files[name] = (
+                            io.BytesIO()
+                            if folder is None
+                            else opened.enter_context(open(folder / name, "wb"))
+                        )
+                for name, row in picture.rows.items():
+                    files[name].write(np.ascontiguousarray(row).data)
+                kept.append(index)
+    except OSError as error:  # of a full disk: what a file to read does is caught before
+        error.filename = folder
+        raise
+    if not files:
         first = f"; {paths[0]}: {skipped[0]}" if paths else ""
         raise ValueError(f"none of {len(paths)} files can be used{first}")
     if folder is not None:
-        record = {"rows": list(rows), "layout": layout, "kept": kept, "skipped": skipped}
+        record = {"rows": rows, "layout": layout, "kept": kept, "skipped": skipped}
         Path(folder, _RECORD).write_text(json.dumps(record), "utf-8")
     return _Loaded(
-        {name: values[: len(kept)] for name, values in rows.items()},
+        {
+            name: np.frombuffer(file.getbuffer(), rows[name][0]).reshape(-1, *rows[name][1])
+            for name, file in files.items()
+            if isinstance(file, io.BytesIO)
+        },
         layout,
         np.array(kept, np.intp),
         [Skipped(paths[index], reason) for index, reason in skipped.items()],
     )
 
 
-def _allocate(
-    folder: Path | None, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Array:
-    if folder is None:
-        return np.empty(shape, dtype)
-    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
-
-
 def _pictures(
     paths: Sequence[Path], read: _Reader, cipher_only: bool, workers: int | None
 ) -> Iterator[_Picture | str]:
     """Yield what was read of each file, or why it could not be."""
+    rest = iter(paths)
+    for path in rest:
+        first = _read_file(path, read, cipher_only, None)
+        yield first
+        if not isinstance(first, str):
+            break
+    left = list(rest)
+    if not left or isinstance(first, str):
+        return
     if workers is None:
-        size = sum(path.stat().st_size for path in paths if path.is_file())
-        workers = max(1, min(joblib.cpu_count(), size // _WORTH_A_PROCESS))
-    chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
+        workers = max(1, min(joblib.cpu_count(), sum(map(_size, left)) // _WORTH_A_PROCESS))
+    size = sum(row.nbytes for row in first.rows.values())
+    n = max(1, min(_CHUNK, _CHUNK_SIZE // size))
+    chunks = [left[i : i + n] for i in range(0, len(left), n)]
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
-    for pictures in parallel(joblib.delayed(_read_chunk)(c, read, cipher_only) for c in chunks):
+    for pictures in parallel(
+        joblib.delayed(_read_chunk)(chunk, read, cipher_only, first.layout) for chunk in chunks
+    ):
         yield from pictures
 
 
-def _read_chunk(paths: Sequence[Path], read: _Reader, cipher_only: bool) -> list[_Picture | str]:
-    return [_read_file(path, read, cipher_only) for path in paths]
-
-
-def _read_file(path: Path, read: _Reader, cipher_only: bool) -> _Picture | str:
+def _size(path: Path) -> int:
     try:
-        return read(path.read_bytes(), cipher_only)
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def _read_chunk(
+    paths: Sequence[Path], read: _Reader, cipher_only: bool, layout: _Layout
+) -> list[_Picture | str]:
+    return [_read_file(path, read, cipher_only, layout) for path in paths]
+
+
+def _read_file(path: Path, read: _Reader, cipher_only: bool, layout: _Layout) -> _Picture | str:
+    try:
+        return read(_content(path), cipher_only, layout)
     except Exception as error:  # whatever a file does, the others go on
         return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds; a pipe that is named like a picture would wait forever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("no file but a folder, a device or a pipe")
+    return path.read_bytes()

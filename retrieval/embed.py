@@ -1,10 +1,8 @@
 """Files through a model: one feature a picture."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +11,8 @@ import torch
 from jpegcrypt.retrieval import metrics
 from jpegcrypt.retrieval.arrays import Skipped, load_coefficients, load_pixels
 from jpegcrypt.retrieval.batches import Arrays, take
-from jpegcrypt.retrieval.checkpoint import load_model
-from jpegcrypt.retrieval.folders import Indices, LabelledFiles
+from jpegcrypt.retrieval.checkpoint import identify, load
+from jpegcrypt.retrieval.folders import Indices, LabelledFiles, mark
 from jpegcrypt.retrieval.index import Features, Index
 from jpegcrypt.retrieval.models import Network
 
@@ -66,8 +64,8 @@ def embed(
     """
     # On disk for the while: a large archive does not fit into memory.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
-        load = load_pixels if network.domain == "pixels" else load_coefficients
-        arrays: Arrays = load(files, cipher_only=cipher_only, cache=cache)
+        read = load_pixels if network.domain == "pixels" else load_coefficients
+        arrays: Arrays = read(files, cipher_only=cipher_only, cache=cache)
         features = features_of(network, arrays, np.arange(len(arrays.kept)), device)
         kept, skipped = arrays.kept, arrays.skipped
         del arrays
@@ -77,7 +75,14 @@ def embed(
 def features_of(
     network: Network, arrays: Arrays, indices: Indices, device: torch.device | str = "cpu"
 ) -> Features:
-    """Return the features of some pictures, float32 (n, d), as the model gives them."""
+    """Return the features of some pictures, float32 (n, d), as the model gives them.
+
+    Raises
+    ------
+    ValueError
+        If the model takes pictures of another size.
+    """
+    network.check(arrays)
     network = network.to(device).eval()
     batch = BATCH if torch.device(device).type == "cpu" else GPU_BATCH
     with torch.inference_mode():
@@ -112,12 +117,16 @@ def make_index(
     ------
     OSError, ValueError
     """
-    found = embed(load_model(model), files.paths, cipher_only=cipher_only, device=device)
-    kept = files.take(found.kept)
-    paths = [os.fspath(path) for path in kept.paths]
-    return Index(found.features, paths, kept.labels, files.classes, identify(model)), found.skipped
-
-
-def identify(model: str | os.PathLike[str]) -> str:
-    """Return what tells the model in a file from others: a hash of the file, 32 digits."""
-    return hashlib.blake2b(Path(model).read_bytes(), digest_size=16).hexdigest()
+    kept = load(model)
+    known = set(kept.training.get("learned", ()))
+    found = embed(kept.network, files.paths, cipher_only=cipher_only, device=device)
+    used = files.take(found.kept)
+    index = Index(
+        found.features,
+        [os.fspath(path) for path in used.paths],
+        used.labels,
+        used.classes,
+        np.array([mark(name) in known for name in used.names], bool),
+        identify(kept.network),
+    )
+    return index, found.skipped

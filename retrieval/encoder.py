@@ -22,11 +22,18 @@ def encoder(
     attention_dropout : float
         Of the weights of the attention. With 0 they are never held in memory.
 
+    Raises
+    ------
+    ValueError
+        If the heads cannot share the dimension equally.
+
     Examples
     --------
     >>> len(encoder(32, heads=2, mlp=64, depth=3, dropout=0.1, attention_dropout=0).layers)
     3
     """
+    if heads < 1 or dimension % heads:
+        raise ValueError(f"{heads} heads, expected a divisor of the dimension {dimension}")
     layer = nn.TransformerEncoderLayer(
         dimension, heads, mlp, dropout, activation="gelu", batch_first=True, norm_first=True
     )

@@ -6,11 +6,12 @@ of PCG64, which no NumPy release changes.
 """
 
 import csv
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,10 @@ _LAYOUTS = (
 )
 
 
+class NoClasses(ValueError):
+    """Pictures in a folder whose classes nothing tells."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledFiles:
     """Files and their classes.
@@ -35,14 +40,18 @@ class LabelledFiles:
     paths : list of Path
         (n,), in the natural order of their classes and names.
     labels : intp array
-        (n,), an index into `classes` for each file.
+        (n,), an index into `classes` for each file; -1 for all if nobody knows.
     classes : list of str
-        In natural order.
+        In natural order; none if nobody knows.
+    names : list of str
+        (n,), the paths below the folder of the data set, without suffix: another encryption of the
+        same pictures has the same names.
     """
 
     paths: list[Path]
     labels: Indices
     classes: list[str]
+    names: list[str]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -52,11 +61,28 @@ class LabelledFiles:
 
         Examples
         --------
-        >>> files = LabelledFiles([Path("a"), Path("b")], np.array([0, 1]), ["x", "y"])
-        >>> files.take(np.array([1])).paths[0].name
-        'b'
+        >>> paths = [Path("a.jpg"), Path("b.jpg")]
+        >>> files = LabelledFiles(paths, np.array([0, 1]), ["x", "y"], ["a", "b"])
+        >>> files.take(np.array([1])).names
+        ['b']
         """
-        return LabelledFiles([self.paths[i] for i in indices], self.labels[indices], self.classes)
+        return LabelledFiles(
+            [self.paths[i] for i in indices],
+            self.labels[indices],
+            self.classes,
+            [self.names[i] for i in indices],
+        )
+
+
+def mark(name: str) -> str:
+    """Return what stands for a picture in a model that learned from it: a hash of its name.
+
+    Examples
+    --------
+    >>> mark("lake/1")
+    'b3c8df793a461841'
+    """
+    return hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
@@ -91,8 +117,10 @@ def read_folder(root: str | os.PathLike[str]) -> LabelledFiles:
     ------
     FileNotFoundError
         If `root` does not exist.
+    NoClasses
+        If it has none of these layouts.
     ValueError
-        If it has no pictures or none of these layouts.
+        If it has no pictures, or is a file and no such CSV file.
 
     Examples
     --------
@@ -113,11 +141,33 @@ def read_folder(root: str | os.PathLike[str]) -> LabelledFiles:
         paths = list(_pictures(root))
         flat = [path for path in paths if path.parent == root]
         if flat and len(flat) < len(paths):
-            raise ValueError(f"{flat[0]}: a picture beside folders of pictures, {_LAYOUTS}")
+            raise NoClasses(f"{flat[0]}: a picture beside folders of pictures, {_LAYOUTS}")
         named = _by_name(flat) if flat else [(p, p.relative_to(root).parts[0]) for p in paths]
     if not named:
         raise ValueError(f"{root}: no pictures, {_LAYOUTS}")
-    return _labelled(named)
+    return _labelled(named, root.parent if root.is_file() else root)
+
+
+def read_files(paths: Sequence[str | os.PathLike[str]]) -> LabelledFiles:
+    """List pictures whose classes nobody knows: files, and those in folders, in natural order.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be read. Files are taken by name, there or not.
+
+    Examples
+    --------
+    >>> files = read_files(["b.jpg", "a.jpg"])
+    >>> files.names, files.labels.tolist(), files.classes
+    (['b', 'a'], [-1, -1], [])
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        below = path.is_dir()
+        found += sorted(_pictures(path), key=lambda p: natural(p.as_posix())) if below else [path]
+    names = [path.with_suffix("").as_posix() for path in found]
+    return LabelledFiles(found, np.full(len(found), -1, np.intp), [], names)
 
 
 def _pictures(root: Path) -> Iterator[Path]:
@@ -139,30 +189,37 @@ def _by_name(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     named = [re.fullmatch("(.+)_[0-9]+", path.stem) for path in paths]
     for path, match in zip(paths, named, strict=True):
         if match is None:
-            raise ValueError(f"{path}: its name tells no class, {_LAYOUTS}")
+            raise NoClasses(f"{path}: its name tells no class, {_LAYOUTS}")
     return [(path, match[1]) for path, match in zip(paths, named, strict=True) if match]
 
 
 def _read_csv(path: Path) -> Iterator[tuple[Path, str]]:
     with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not {"path", "label"} <= set(reader.fieldnames or ()):
-            raise ValueError(
-                f"{path}: columns {', '.join(reader.fieldnames or ['none'])}, "
-                "expected path and label"
-            )
-        for row in reader:
-            if not row["path"] or not row["label"]:
-                raise ValueError(f"{path}: line {reader.line_num} lacks a path or a label")
-            yield path.parent / row["path"], row["label"]
+        reader = csv.DictReader(file, strict=True)
+        try:
+            if not {"path", "label"} <= set(reader.fieldnames or ()):
+                raise ValueError(
+                    f"{path}: columns {', '.join(reader.fieldnames or ['none'])}, "
+                    "expected path and label"
+                )
+            for row in reader:
+                if not row["path"] or not row["label"]:
+                    raise ValueError(f"{path}: line {reader.line_num} lacks a path or a label")
+                yield path.parent / row["path"], row["label"]
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: not UTF-8 ({error}), save it as UTF-8") from error
+        except csv.Error as error:
+            raise ValueError(f"{path}: broken behind line {reader.line_num}: {error}") from error
 
 
-def _labelled(named: Sequence[tuple[Path, str]]) -> LabelledFiles:
+def _labelled(named: Sequence[tuple[Path, str]], root: Path) -> LabelledFiles:
     classes = sorted({name for _, name in named}, key=natural)
     index = {name: i for i, name in enumerate(classes)}
     order = sorted(named, key=lambda pair: (index[pair[1]], natural(pair[0].as_posix())))
     labels = np.array([index[name] for _, name in order], np.intp)
-    return LabelledFiles([path for path, _ in order], labels, classes)
+    paths = [path for path, _ in order]
+    names = [PurePath(os.path.relpath(p, root)).with_suffix("").as_posix() for p in paths]
+    return LabelledFiles(paths, labels, classes, names)
 
 
 # --- splits -----------------------------------------------------------------------------------
@@ -225,6 +282,9 @@ def unseen_classes(
     chosen = classes[np.argsort(_draws(len(classes), seed))][: _share(len(classes), test)]
     is_test = np.isin(labels, chosen)
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+SPLITS = {"stratified": stratified, "unseen-classes": unseen_classes}
 
 
 def _draws(n: int, seed: int) -> npt.NDArray[np.uint64]:

@@ -7,7 +7,6 @@
 
 import io
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,11 +16,11 @@ import numpy.typing as npt
 
 from jpegcrypt import atomic
 from jpegcrypt.retrieval import metrics
-from jpegcrypt.retrieval.folders import Indices, stratified, unseen_classes
+from jpegcrypt.retrieval.folders import Indices
 
 Features = npt.NDArray[np.float32]
 
-SPLITS = {"stratified": stratified, "unseen-classes": unseen_classes}
+DIGITS = 6  # of a cosine in float32: how a product is summed shows in those behind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +36,8 @@ class Index:
     labels : intp array (n,)
         Indices into `classes`; -1 for all where nobody knows.
     classes : list of str
+    learned : bool array (n,)
+        Which of them the model learned from, or from another encryption of.
     model : str
         What tells the model that made the features from others; features of different models
         cannot be compared.
@@ -44,7 +45,7 @@ class Index:
     Examples
     --------
     >>> index = Index(np.eye(2, dtype=np.float32), ["a.jpg", "b.jpg"], np.array([0, 1]), ["x", "y"],
-    ...     model="m")
+    ...     learned=np.zeros(2, bool), model="m")
     >>> similarity, places = index.search(np.array([[0.6, 0.8]]), k=1)
     >>> index.paths[places[0, 0]], round(float(similarity[0, 0]), 3)
     ('b.jpg', 0.8)
@@ -54,6 +55,7 @@ class Index:
     paths: list[str]
     labels: Indices
     classes: list[str]
+    learned: npt.NDArray[np.bool_]
     model: str
 
     def __len__(self) -> int:
@@ -73,6 +75,7 @@ class Index:
             paths=np.array(self.paths, np.str_),
             labels=self.labels.astype(np.int64),
             classes=np.array(self.classes, np.str_),
+            learned=self.learned,
             model=np.array(self.model),
         )
         atomic.write(path, file.getvalue(), overwrite=overwrite)
@@ -96,13 +99,15 @@ class Index:
                     arrays["paths"].tolist(),
                     arrays["labels"].astype(np.intp),
                     arrays["classes"].tolist(),
+                    arrays["learned"].astype(bool),
                     str(arrays["model"]),
                 )
-            if index.features.ndim != 2 or not (
-                len(index.features) == len(index.paths) == len(index.labels)
-            ):
+            shapes = {np.shape(a) for a in (index.paths, index.labels, index.learned)}
+            if index.features.ndim != 2 or shapes != {(len(index.features),)}:
                 raise ValueError("sizes that do not go together")
-        except (ValueError, KeyError, EOFError, OSError, TypeError, zipfile.BadZipFile) as error:
+            if not np.isin(index.labels, np.arange(-1, len(index.classes))).all():
+                raise ValueError("labels without a class")
+        except Exception as error:  # whatever a file holds in place of what `save` wrote
             raise ValueError(
                 f"{os.fspath(path)}: not an index that `jpegcrypt embed` wrote ({error})"
             ) from error
@@ -116,7 +121,8 @@ class Index:
         queries : float array (q, d)
             Features, of any length but zero.
         k : int
-            How many; all if there are fewer. Equally similar ones come in the order of the index.
+            How many; all if there are fewer. Equally similar ones, to six digits, come in the
+            order of the index.
 
         Returns
         -------
@@ -141,7 +147,7 @@ class Index:
         places = np.empty((len(wanted), k), np.intp)
         similarity = np.empty((len(wanted), k), np.float32)
         for i, query in enumerate(wanted):
-            cosines = self.features @ query
+            cosines = np.round(self.features @ query, DIGITS)
             # Every picture as similar as the k-th, then in order: a partition alone breaks ties
             # as it likes.
             least = np.partition(cosines, len(self) - k)[len(self) - k]
@@ -150,28 +156,29 @@ class Index:
             places[i], similarity[i] = order, cosines[order]
         return similarity, places
 
-    def split(
-        self, name: str | None, *, test: float = 0.3, seed: int = 2020
-    ) -> tuple[Indices, Indices]:
-        """Return places of training and test pictures.
+    def split(self, *, every: bool = False) -> tuple[Indices, Indices]:
+        """Return the places of pictures that the model learned from, and of those new to it.
 
         Parameters
         ----------
-        name : {"stratified", "unseen-classes"}, optional
-            As the function of `folders`; None tests on all pictures.
-        test, seed
-            Of that function.
+        every : bool
+            Take all as if they were new: a model finds those well that it learned by heart.
 
         Raises
         ------
         ValueError
-            If the classes are not known.
+            If the classes are not known, or no picture is new.
         """
         if not self.classes:
             raise ValueError("the classes of these pictures are not known: embed a labelled folder")
-        if name is None:
+        if every:
             return np.arange(0), np.arange(len(self))
-        return SPLITS[name](self.labels, test=test, seed=seed)
+        if self.learned.all():
+            raise ValueError(
+                f"the model learned from all of the {len(self)} pictures, expected some that are "
+                "new to it; --all takes them all the same"
+            )
+        return np.flatnonzero(self.learned), np.flatnonzero(~self.learned)
 
     def evaluate(self, train: Indices, test: Indices) -> dict[str, dict[str, metrics.Score]]:
         """Score the search of each test picture among others of its class.
@@ -179,7 +186,7 @@ class Index:
         Parameters
         ----------
         train, test : intp arrays
-            From `split`.
+            From `split`, or others.
 
         Returns
         -------
@@ -196,8 +203,9 @@ class Index:
         --------
         >>> features = np.eye(4, dtype=np.float32).repeat(10, axis=0)
         >>> labels = np.arange(4).repeat(10)
-        >>> index = Index(features, [""] * 40, labels, list("abcd"), model="m")
-        >>> scores = index.evaluate(*index.split("stratified"))
+        >>> learned = np.arange(40) % 10 < 7
+        >>> index = Index(features, [""] * 40, labels, list("abcd"), learned, model="m")
+        >>> scores = index.evaluate(*index.split())
         >>> scores["test"]["full"].mean, scores["train"]["top100_found"].mean
         (1.0, 1.0)
         """

@@ -30,7 +30,9 @@ def triplet(
     >>> triplet(features, labels, margin=0.3, mining="all")
     tensor(1.4667)
     """
-    distance = torch.cdist(features, features)
+    # Not by way of a product of matrices, as torch does from 26 features on: what that rounds is
+    # more than the small distances to which a network may shrink.
+    distance = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
     same = labels[:, None] == labels[None, :]
     if mining == "hard":
         positive = distance.masked_fill(~same, 0).amax(dim=1)

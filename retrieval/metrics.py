@@ -314,7 +314,7 @@ def score(
     Raises
     ------
     ValueError
-        If no query has a relevant picture, or sizes differ.
+        If there is no query, none has a relevant picture, or sizes differ.
 
     Examples
     --------
@@ -330,6 +330,8 @@ def score(
             f"similarities of shape {similarity.shape}, "
             f"expected ({len(labels)}, {len(gallery)}) for so many labels"
         )
+    if not len(labels):
+        raise ValueError("no query")
     own = None if apart else np.arange(len(labels))
     found, reverse = (
         hits(ranking(similarity, ties=ties), labels, gallery, queries_in_gallery=own)

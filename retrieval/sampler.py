@@ -12,8 +12,9 @@ def pk_batches(
     """Draw the batches of an epoch, which hang on nothing but the arguments.
 
     The pictures of each class are shuffled and cut into groups; a batch takes a group of each of
-    the classes that have most groups left, so that classes run out together. In a full epoch every
-    picture occurs once, but for what a last group lacks: it is filled up with others of its class.
+    the classes that have most groups left, so that classes run out together. Every picture occurs:
+    once where classes are equally large; of small ones again and again, as long as larger ones have
+    groups left, since a batch needs its classes. A last group is filled up with others of its kind.
 
     Parameters
     ----------
@@ -41,19 +42,24 @@ def pk_batches(
     """
     labels = np.asarray(labels)
     rng = np.random.default_rng([seed, epoch])
-    groups: list[list[Indices]] = []
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        lacking = -len(members) % pictures
-        members = np.concatenate([members, rng.choice(members, lacking)])
-        groups.append(list(members.reshape(-1, pictures)))
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    groups = [_groups(rng, of_class, pictures) for of_class in members]
     if len(groups) < 2:
         raise ValueError(f"{len(groups)} classes to learn from, expected two or more")
     classes = min(classes, len(groups))
     batches: list[Indices] = []
     while True:
-        left = np.array([len(group) for group in groups])
-        if np.count_nonzero(left) < classes:
+        left = np.array([len(of_class) for of_class in groups])
+        if not left.any():
             return [batches[i] for i in rng.permutation(len(batches))]
         chosen = np.lexsort((rng.random(len(groups)), -left))[:classes]
+        for i in chosen[left[chosen] == 0]:
+            groups[i] = _groups(rng, members[i], pictures)[:1]
         batches.append(np.concatenate([groups[i].pop() for i in chosen]))
+
+
+def _groups(rng: np.random.Generator, members: Indices, pictures: int) -> list[Indices]:
+    """Shuffle the pictures of a class and cut them into groups."""
+    members = rng.permutation(members)
+    lacking = -len(members) % pictures
+    return list(np.concatenate([members, rng.choice(members, lacking)]).reshape(-1, pictures))

@@ -15,7 +15,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -28,12 +27,14 @@ from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval.arrays import PixelArrays, Skipped, load_coefficients, load_pixels
 from jpegcrypt.retrieval.batches import Arrays, Batch, take
 from jpegcrypt.retrieval.embed import features_of
-from jpegcrypt.retrieval.folders import Indices, read_folder
+from jpegcrypt.retrieval.folders import Indices, mark, read_folder
 from jpegcrypt.retrieval.losses import total_loss
 from jpegcrypt.retrieval.metrics import AveragePrecision, cosine, hits, ranking
-from jpegcrypt.retrieval.models import Network, create, describe
+from jpegcrypt.retrieval.models import Network, create, describe, layout
 from jpegcrypt.retrieval.recipe import Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
+
+_HASHED = 1024  # pictures at a time
 
 
 class Diverged(ArithmeticError):
@@ -52,11 +53,14 @@ class Pictures:
     labels : int array (n,)
         Indices into `classes`.
     classes : list of str
+    names : list of str
+        (n,), as `folders.LabelledFiles` has them.
     """
 
     versions: Sequence[Arrays]
     labels: Indices
     classes: list[str]
+    names: list[str]
 
 
 def read_pictures(
@@ -71,7 +75,7 @@ def read_pictures(
     Parameters
     ----------
     roots : sequence of paths
-        As `read_folder` takes them; with the same classes and as many pictures of each.
+        As `read_folder` takes them; with pictures of the same names.
     domain : {"pixels", "coefficients"}
         Of the model.
     cipher_only, cache
@@ -87,28 +91,44 @@ def read_pictures(
     Raises
     ------
     OSError, ValueError
-        If the folders do not match, or nothing can be used.
+        If the folders or the sizes of their pictures do not match, or nothing can be used.
     """
     load = load_pixels if domain == "pixels" else load_coefficients
     folders = [read_folder(root) for root in roots]
     first = folders[0]
     for root, folder in zip(roots, folders, strict=True):
-        if folder.classes != first.classes or not np.array_equal(folder.labels, first.labels):
+        if (folder.classes, folder.names) != (first.classes, first.names):
+            apart = min({*folder.names} ^ {*first.names}, default="")
             raise ValueError(
                 f"{os.fspath(root)}: {len(folder)} pictures of {len(folder.classes)} classes, "
                 f"expected the same pictures as in {os.fspath(roots[0])}, "
                 f"which has {len(first)} of {len(first.classes)}"
+                + (f"; {apart} is in one of them alone" if apart else "")
             )
     versions: list[Arrays] = [
         load(folder.paths, cipher_only=cipher_only, cache=cache) for folder in folders
     ]
+    for root, version in zip(roots, versions, strict=True):
+        if _sizes(version) != _sizes(versions[0]):
+            raise ValueError(
+                f"{os.fspath(root)}: pictures of {_sizes(version)}, "
+                f"expected {_sizes(versions[0])} as in {os.fspath(roots[0])}"
+            )
     skipped = [one for version in versions for one in version.skipped]
     kept = functools.reduce(np.intersect1d, [version.kept for version in versions])
     if len(kept) == 0:
         raise ValueError("no picture can be used in every folder")
     if any(len(version.kept) > len(kept) for version in versions):
         versions = [_rows(version, np.searchsorted(version.kept, kept)) for version in versions]
-    return Pictures(versions, first.labels[kept], first.classes), skipped
+    names = [first.names[i] for i in kept]
+    return Pictures(versions, first.labels[kept], first.classes, names), skipped
+
+
+def _sizes(arrays: Arrays) -> str:
+    sizes = layout(arrays)
+    if not isinstance(arrays, PixelArrays):
+        sizes["blocks"] = len(arrays.component)
+    return ", ".join(f"{name} {size}" for name, size in sizes.items())
 
 
 def _rows(arrays: Arrays, rows: Indices) -> Arrays:
@@ -150,7 +170,7 @@ def train(
     ----------
     path : path
         The checkpoint, written anew as training goes on; the log, a row for each epoch, stands
-        beside it with the suffix ``.csv``.
+        beside it with ``.csv`` behind the whole name.
     model : str
         A name that `create` knows.
     pictures : Pictures
@@ -177,11 +197,11 @@ def train(
 
     Raises
     ------
-    FileExistsError
-        If `path` exists and `resume` is false.
+    OSError
+        FileExistsError if there is a checkpoint and `resume` is false, or a log and no checkpoint.
     ValueError
-        If the checkpoint is of another training or past the last epoch, or there are fewer than two
-        classes.
+        If the checkpoint is of another training or past the last epoch, there are fewer than two
+        classes, or the model takes other pictures.
     Diverged
         If the loss is not finite.
     """
@@ -191,7 +211,8 @@ def train(
     batches = _Batches(targets, recipe, accelerator.process_index, accelerator.num_processes)
     state: dict[str, Any] = {
         "recipe": json.loads(json.dumps(asdict(recipe))),
-        "data": _digest(pictures, train, test),
+        "data": _digest(pictures, train, test, accelerator.num_processes),
+        "learned": [mark(pictures.names[i]) for i in train],
         "step": 0,
         "losses": [],
         "seconds": 0.0,
@@ -200,9 +221,12 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         network = create(model, classes=len(classes), **(config or {}))
+        for version in pictures.versions:
+            network.check(version)
         kept = _resume(path, network, state) if resume else None
         if kept is None:
             atomic.check(path, overwrite=False)
+            atomic.check(_log(path), overwrite=False)
         else:
             state = kept.training | {"recipe": state["recipe"]}
             network.load_state_dict(kept.network.state_dict())
@@ -264,7 +288,7 @@ def train(
             row = {
                 "epoch": epoch + 1,
                 "loss": float(np.mean(state["losses"])),
-                "learning_rate": recipe.rate(epoch + 1),
+                "learning_rate": recipe.rate((state["step"] - 1) / batches.per_epoch),
             }
             if (epoch + 1) % evaluate_every == 0 or epoch + 1 == recipe.epochs:
                 row |= measured()
@@ -338,12 +362,16 @@ def mean_average_precision(features: npt.NDArray[np.float32], labels: Indices) -
     return float(AveragePrecision()(found[relevant]).mean()) if relevant.any() else math.nan
 
 
-def _digest(pictures: Pictures, train: Indices, test: Indices) -> str:
-    """Return what tells one data set and split from another."""
-    digest = hashlib.blake2b(digest_size=16)
+def _digest(pictures: Pictures, train: Indices, test: Indices, processes: int) -> str:
+    """Return what tells one data set and split from another, and one share of it."""
+    digest = hashlib.blake2b(str([processes, pictures.classes]).encode(), digest_size=16)
     for part in (train, test, pictures.labels):
         digest.update(np.asarray(part, "<i8").tobytes())
-    digest.update("\n".join([str(len(pictures.versions)), *pictures.classes]).encode())
+    for version in pictures.versions:
+        learned_from = version.pixels if isinstance(version, PixelArrays) else version.coefficients
+        for i in range(0, len(learned_from), _HASHED):
+            digest.update(np.ascontiguousarray(learned_from[i : i + _HASHED]).data)
+        digest.update(np.ascontiguousarray(version.levels).data)
     return digest.hexdigest()
 
 
@@ -353,10 +381,19 @@ def _resume(
     if not os.path.exists(path):
         return None
     kept = checkpoint.load(path)
+    if state.keys() - kept.training.keys():
+        raise ValueError(
+            f"{os.fspath(path)}: a model without what its training goes on with; "
+            "train into another file"
+        )
     for what, here, there in (
         ("model", describe(network), describe(kept.network)),
         ("recipe", state["recipe"], kept.training["recipe"]),
-        ("data and split", {"digest": state["data"]}, {"digest": kept.training["data"]}),
+        (
+            "data, split or number of processes",
+            {"digest": state["data"]},
+            {"digest": kept.training["data"]},
+        ),
     ):
         differing = [key for key in here | there if here.get(key) != there.get(key)]
         if what == "recipe" and state["recipe"]["schedule"] == "steps":
@@ -393,4 +430,8 @@ def _write_log(path: str | os.PathLike[str], history: list[dict[str, float]]) ->
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    atomic.write(Path(path).with_suffix(".csv"), text.getvalue().encode(), overwrite=True)
+    atomic.write(_log(path), text.getvalue().encode(), overwrite=True)
+
+
+def _log(path: str | os.PathLike[str]) -> str:
+    return f"{os.fspath(path)}.csv"

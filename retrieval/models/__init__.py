@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal, get_type_hints
 import torch
 from torch import nn
 
+from jpegcrypt.retrieval.arrays import PixelArrays
+from jpegcrypt.retrieval.batches import Arrays
 from jpegcrypt.retrieval.recipe import Recipe
 
 Output = tuple[torch.Tensor, torch.Tensor]  # features (n, features), logits (n, classes)
@@ -25,20 +27,64 @@ class Network(nn.Module):
     ----------
     domain : {"pixels", "coefficients"}
         What a batch is: `Pixels` or `Blocks`.
+    optional : tuple of str
+        Sizes in the configuration that may be 0, for none.
     config : dataclass
         Everything that `create` needs to build the same model without its weights.
+
+    Raises
+    ------
+    ValueError
+        If a size is less than 1, or there are neither 1 nor 3 components.
     """
 
     domain: ClassVar[Literal["pixels", "coefficients"]]
+    optional: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+        for name, value in asdict(config).items():
+            if type(value) is int and value < 1 and name not in self.optional:
+                raise ValueError(f"{name} {value}, expected at least 1")
+        if getattr(config, "components", 3) not in (1, 3):
+            raise ValueError(f"components {config.components}, expected 1 or 3")
 
     @property
     def name(self) -> str:
         """What `create` calls this model."""
         return type(self).__module__.rpartition(".")[2]
+
+    def check(self, arrays: Arrays) -> None:
+        """Refuse pictures of another size, or with another number of components.
+
+        Raises
+        ------
+        ValueError
+        """
+        for name, found in layout(arrays).items():
+            expected = getattr(self.config, name, found)
+            if found != expected:
+                raise ValueError(
+                    f"pictures of {name} {found}, expected {expected} as the model {self.name} "
+                    "was made for; use pictures like those that it learned from, or train another"
+                )
+
+
+def layout(arrays: Arrays) -> dict[str, int]:
+    """Return the sizes of pictures that a configuration may name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pixels = np.zeros((2, 48, 32, 3), np.uint8)
+    >>> layout(PixelArrays(pixels, np.zeros((2, 3), np.uint8), np.arange(2), []))
+    {'height': 48, 'width': 32}
+    """
+    if isinstance(arrays, PixelArrays):
+        height, width = arrays.pixels.shape[1:3]
+        return {"height": height, "width": width}
+    return {"components": arrays.steps.shape[1]}
 
 
 def names() -> list[str]:

@@ -267,6 +267,7 @@ class BlockSet(Network):
     """Summaries of all components, one hidden layer, and the head."""
 
     domain = "coefficients"
+    optional = ("words", "chroma_words", "word_layer")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -24,7 +24,7 @@ from jpegcrypt.codec.write import SUBSAMPLING
 from jpegcrypt.encoder import EFFORTS
 from jpegcrypt.header import DC_MODES, KEY_MODES
 from jpegcrypt.images import FORMATS
-from jpegcrypt.retrieval.index import SPLITS
+from jpegcrypt.retrieval.folders import SPLITS
 from transcripts import check_transcript, jpegcrypt
 
 DATA = Path(skimage.__file__).parent / "data"

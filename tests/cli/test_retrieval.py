@@ -1,6 +1,9 @@
 """The command on the server's side, and the owner's page of what was found."""
 
+import base64
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,11 +15,14 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed; the retrieval extra brings it")
 
 import torch
+from PIL import Image
 
 import jpegcrypt as library
 from jpegcrypt import Key
 from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval.folders import mark
 from jpegcrypt.retrieval.models import create
+from jpegcrypt.schemes import feng2021
 from transcripts import check_transcript, jpegcrypt
 
 
@@ -54,12 +60,82 @@ def test_embed_search_evaluate() -> None:
     )
     assert listed[0]["query"] == listed[0]["results"][0]["path"] == "set/red/3.jpg"
     assert len(listed[0]["results"]) == 10
-    told = json.loads(jpegcrypt("evaluate index.npz --json").stdout)["gallery"]
+    told = json.loads(jpegcrypt("evaluate index.npz --json").stdout)
+    assert (told["learned"], told["queries"]) == (0, 20)
     shown = jpegcrypt("evaluate index.npz").stdout
-    for gallery, scores in told.items():
-        assert f"gallery: the {gallery} pictures" in shown
+    assert "gallery: 20 pictures\n" in shown
+    for scores in told["gallery"].values():
         for measure, one in scores.items():
             assert re.search(rf"^{measure} +{one['mean']:.4f} +{one['chance']:.4f}", shown, re.M)
+
+
+def test_pictures_that_the_model_learned_from_are_no_queries() -> None:
+    learned = [mark(f"{name}/{i}") for name in ("red", "blue") for i in range(7)]
+    network = checkpoint.load_model("tiny.safetensors")
+    checkpoint.save("learned.safetensors", network, ["a", "b"], {"learned": learned})
+    Path("set/red/2.jpg").unlink()  # nothing shifts
+    jpegcrypt("embed set index.npz --model learned.safetensors")
+    told = json.loads(jpegcrypt("evaluate index.npz --json --rankings list.json").stdout)
+    assert (told["learned"], told["queries"]) == (13, 6)
+    assert list(told["gallery"]) == ["test", "train"]
+    shown = jpegcrypt("evaluate index.npz").stdout
+    assert "gallery: 6 pictures that it did not learn from\n" in shown
+    assert "gallery: 13 pictures that the model learned from\n" in shown
+    listed = json.loads(Path("list.json").read_text())
+    paths = {one["query"] for one in listed} | {r["path"] for one in listed for r in one["results"]}
+    assert paths == {f"set/{name}/{i}.jpg" for name in ("red", "blue") for i in (7, 8, 9)}
+    every = json.loads(jpegcrypt("evaluate index.npz --json --all").stdout)
+    assert (every["learned"], every["queries"]) == (0, 19)
+
+
+def test_a_folder_whose_classes_nothing_tells() -> None:
+    for i, path in enumerate(sorted(Path("set").rglob("*.jpg"))):
+        path.rename(f"set/holiday{chr(97 + i)}.jpg")
+    Path("set/.hidden.jpg").touch()
+    check_transcript("""
+        $ jpegcrypt embed set index.npz --model tiny.safetensors
+        jpegcrypt: warning: set/<...>: its name tells no class, <...>; embedded without classes
+        jpegcrypt: 20 embedded
+        $ jpegcrypt search index.npz set/holidayc.jpg --model tiny.safetensors -k 1
+        1.0000  set/holidayc.jpg
+    """)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+def test_names_that_are_no_text() -> None:
+    name = os.fsdecode(b"set/caf\xe9\x1b[2J.jpg")
+    Path("set/red/3.jpg").rename(name)
+    jpegcrypt("embed set/blue index.npz --model tiny.safetensors --overwrite")
+    run = [sys.executable, "-m", "jpegcrypt"]
+    model = ["--model", "tiny.safetensors"]
+    subprocess.run([*run, "embed", name, "index.npz", "--overwrite", *model], check=True)
+    found = subprocess.run([*run, "search", "index.npz", name, *model], capture_output=True)
+    assert found.stdout == b"1.0000  set/caf\\udce9\\x1b[2J.jpg\n"
+    found = subprocess.run(
+        [*run, "search", "index.npz", name, *model, "--json"], capture_output=True
+    )
+    Path("list.json").write_bytes(found.stdout)
+    assert jpegcrypt("page list.json found.html").exit_code == 0
+    assert b"caf\\udce9" in Path("found.html").read_bytes()
+
+
+def test_the_page_is_small_and_of_every_scheme() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (20, 30, 3), np.uint8).repeat(32, 0).repeat(32, 1)
+    key = Key.load("album.key")
+    Path("ours.jpg").write_bytes(library.encrypt(picture, key))
+    for quality in (None, 75):
+        data = feng2021.encrypt(picture, key, quality=quality, key_mode="nonce")
+        Path("feng." + ("png" if quality is None else "jpg")).write_bytes(data)
+    results = [{"path": "feng.png", "similarity": 1.0}, {"path": "feng.jpg", "similarity": 0.5}]
+    Path("list.json").write_text(json.dumps([{"query": "ours.jpg", "results": results}]))
+    assert jpegcrypt("page list.json found.html --key album.key").exit_code == 0
+    cells = re.findall(r"base64,([^\"]*)", Path("found.html").read_text())
+    views = [Image.open(io.BytesIO(base64.b64decode(cell))) for cell in cells]
+    assert [view.size for view in views] == [(330, 220)] * 6
+    small = Image.fromarray(picture).resize((330, 220), Image.Resampling.BICUBIC)
+    for view in views[3:]:
+        assert np.abs(np.asarray(view, int) - np.asarray(small, int)).mean() < 12
 
 
 def test_the_page_shows_what_each_side_may_see() -> None:

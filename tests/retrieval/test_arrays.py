@@ -1,6 +1,8 @@
 """Files as arrays: the values of our own decoder, what is left out and why, the cache."""
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +173,74 @@ def test_processes_give_the_same(folder: Path) -> None:
     np.testing.assert_array_equal(one.pixels, two.pixels)
     np.testing.assert_array_equal(one.kept, two.kept)
     assert one.skipped == two.skipped
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no names in folders")
+@pytest.mark.parametrize("load", [load_pixels, load_coefficients])
+def test_odd_entries_are_left_out(folder: Path, load, tmp_path: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    odd = [folder / "pipe.jpg", folder, Path("x" * 300), Path("a\0b")]
+    for cache in (None, tmp_path / "cache"):
+        loaded = load([*odd, folder / "0-upright.jpg", *odd], cache=cache)
+        assert loaded.kept.tolist() == [4]
+        reasons = [one.reason for one in loaded.skipped]
+        assert reasons[:4] == reasons[4:]
+        assert reasons[:2] == ["no file but a folder, a device or a pipe"] * 2
+        assert "name too long" in reasons[2]
+        assert "null" in reasons[3]
+
+
+@pytest.mark.parametrize("load", [load_pixels, load_coefficients])
+def test_pictures_of_another_size_are_not_decoded(folder: Path, load, monkeypatch) -> None:
+    decoded = []
+
+    def watch(name: str) -> None:
+        original = getattr(arrays, name)
+
+        def noting(jpeg):
+            decoded.append(jpeg.frame.width)
+            return original(jpeg)
+
+        monkeypatch.setattr(arrays, name, noting)
+
+    watch("decode_planes")
+    watch("decode_scans")
+    (folder / "large.jpg").write_bytes(jpegcrypt.encrypt(picture(480, 320), KEY))
+    names = ["0-upright.jpg", "large.jpg", "4-small.jpg", "1-landscape.jpg"]
+    loaded = load([folder / name for name in names], workers=1)
+    assert loaded.kept.tolist() == [0, 3]
+    assert decoded == [32, 48]
+
+
+def test_few_large_pictures_are_held_at_a_time(folder: Path, monkeypatch) -> None:
+    files = listed(folder) * 3
+    whole = load_pixels(files)
+    handed = []
+    original = arrays._read_chunk
+
+    def noting(paths, *rest):
+        handed.append(len(paths))
+        return original(paths, *rest)
+
+    monkeypatch.setattr(arrays, "_read_chunk", noting)
+    monkeypatch.setattr(arrays, "_CHUNK_SIZE", 3 * 48 * 32 * 3 + 10)
+    by_few = load_pixels(files, workers=1)
+    assert max(handed) == 3
+    assert sum(handed) == len(files) - 1
+    np.testing.assert_array_equal(whole.pixels, by_few.pixels)
+    assert whole.skipped == by_few.skipped
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of files")
+def test_a_full_disk_is_an_error_that_names_it(folder: Path, tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 48 * 32 * 3, before[1]))
+    try:
+        with pytest.raises(OSError, match="cache") as error:
+            load_pixels(listed(folder) * 5, cache=tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(tmp_path / "cache") in str(error.value)
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -12,8 +12,9 @@ import torch
 import jpegcrypt
 from jpegcrypt import Key
 from jpegcrypt.retrieval import checkpoint
-from jpegcrypt.retrieval.embed import embed, identify, make_index
-from jpegcrypt.retrieval.folders import read_folder
+from jpegcrypt.retrieval.checkpoint import identify
+from jpegcrypt.retrieval.embed import embed, make_index
+from jpegcrypt.retrieval.folders import mark, read_folder
 from jpegcrypt.retrieval.models import create
 
 
@@ -50,7 +51,39 @@ def test_an_index_of_a_folder(folder: Path, model: Path) -> None:
     similarity, places = index.search(index.features, 1)
     assert places[:, 0].tolist() == [0, 1, 2, 3]
     np.testing.assert_allclose(similarity, 1, atol=1e-6)
-    assert index.model == identify(model) != identify(folder / "a/1.jpg")
+    assert index.model == identify(checkpoint.load_model(model))
+    assert not index.learned.any()
+
+
+def test_a_model_is_its_weights(model: Path) -> None:
+    network = checkpoint.load_model(model)
+    told = identify(network)
+    checkpoint.save(model, network, ["a", "b"], {"step": 1})
+    assert identify(checkpoint.load_model(model)) == told
+    with torch.no_grad():
+        next(network.parameters())[0] += 1
+    assert identify(network) != told
+
+
+def test_an_index_knows_what_was_learned_from(folder: Path, model: Path) -> None:
+    """Another encryption, fewer files, files that broke meanwhile: the names tell."""
+    learned = {"learned": [mark("a/1"), mark("b/2")]}
+    checkpoint.save(model, checkpoint.load_model(model), ["a", "b"], learned)
+    index, _ = make_index(model, read_folder(folder))
+    assert index.learned.tolist() == [True, False, False, True]
+    (folder / "a/1.jpg").write_text("broken")
+    index, _ = make_index(model, read_folder(folder))
+    assert index.learned.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("name", ["gmlp", "block_set"])
+def test_pictures_of_another_kind_are_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "other.jpg"
+    gray = np.zeros((16, 16), np.uint8)
+    path.write_bytes(jpegcrypt.encrypt(gray, Key(bytes(32))))
+    network = create(name, classes=2)
+    with pytest.raises(ValueError, match=r"expected (192|3) as the model"):
+        embed(network, [path])
 
 
 def test_a_feature_does_not_depend_on_its_company(folder: Path, model: Path) -> None:

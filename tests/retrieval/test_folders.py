@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jpegcrypt.retrieval.folders import read_folder, stratified, unseen_classes
+from jpegcrypt.retrieval.folders import read_files, read_folder, stratified, unseen_classes
 
 LABELS = np.repeat(np.arange(50), 100)[:-1]  # as corel5k: 49 classes of 100, one of 99
 
@@ -68,13 +68,35 @@ def test_no_layout(tmp_path: Path, found: list[str], text: str) -> None:
 
 @pytest.mark.parametrize(
     ("table", "text"),
-    [("file,label\na.jpg,1\n", "columns file, label"), ("path,label\na.jpg,\n", "line 2 lacks"),
-     ("", "columns none")],
-)  # fmt: skip
+    [
+        ("file,label\na.jpg,1\n", "columns file, label"),
+        ("path,label\na.jpg,\n", "line 2 lacks"),
+        ("", "columns none"),
+        ('path,label\n"a.jpg,1\n', "unexpected end of data"),
+        ("path,label\n\xff.jpg,1\n", "UTF-8"),
+    ],
+)
 def test_a_csv_file_that_is_none(tmp_path: Path, table: str, text: str) -> None:
-    (tmp_path / "x.csv").write_text(table)
-    with pytest.raises(ValueError, match=text):
+    (tmp_path / "x.csv").write_bytes(table.encode("latin-1"))
+    with pytest.raises(ValueError, match=rf"x\.csv: .*{text}"):
         read_folder(tmp_path / "x.csv")
+
+
+def test_names_are_those_of_other_encryptions(tmp_path: Path) -> None:
+    touch(tmp_path / "one", "lake/1.jpg", "lake/a/1.jpg", "bus/2.x.jpg")
+    touch(tmp_path / "two", "lake/1.png", "lake/a/1.jpeg", "bus/2.x.jpg")
+    table = tmp_path / "two" / "labels.csv"
+    table.write_text("path,label\nlake/1.png,lake\nlake/a/1.jpeg,lake\n./bus/2.x.jpg,bus\n")
+    for root in (tmp_path / "one", tmp_path / "two", table):
+        assert read_folder(root).names == ["bus/2.x", "lake/1", "lake/a/1"]
+
+
+def test_files_without_classes(tmp_path: Path) -> None:
+    touch(tmp_path, "set/b.jpg", "set/a/10.jpg", "set/a/9.jpg", "set/.x.jpg", "c.jpg")
+    files = read_files([tmp_path / "c.jpg", tmp_path / "set", tmp_path / "missing.jpg"])
+    listed = [path.relative_to(tmp_path).as_posix() for path in files.paths]
+    assert listed == ["c.jpg", "set/a/9.jpg", "set/a/10.jpg", "set/b.jpg", "missing.jpg"]
+    assert files.labels.tolist() == [-1] * 5
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

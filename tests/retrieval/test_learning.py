@@ -1,15 +1,18 @@
 """Real photographs, encrypted with a fresh nonce each, are found again without the key."""
 
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks.photographs import labelled_crops
-from jpegcrypt import Key
+from jpegcrypt import Key, encrypt
 from jpegcrypt.dataset import encrypt_dataset
 from jpegcrypt.retrieval import checkpoint, models
 from jpegcrypt.retrieval.embed import features_of
@@ -64,7 +67,9 @@ def test_the_command_trains_and_goes_on(tmp_path, ciphers) -> None:
     assert "trained on 70 pictures of 5 classes, mAP 0." in result.output
     assert checkpoint.load(out).training["recipe"]["epochs"] == 1
     assert (
-        (tmp_path / "model.csv").read_text().startswith("epoch,loss,learning_rate,mAP,seconds\n1,")
+        (tmp_path / "model.safetensors.csv")
+        .read_text()
+        .startswith("epoch,loss,learning_rate,mAP,seconds\n1,")
     )
     result = jpegcrypt(line)
     assert result.exit_code == 1
@@ -73,6 +78,41 @@ def test_the_command_trains_and_goes_on(tmp_path, ciphers) -> None:
     result = jpegcrypt(f"{line} --resume --set epochs=2")
     assert "a checkpoint of another recipe: epochs 1, now 2" in result.output
     assert result.exit_code == 1
+
+
+def test_only_pictures_that_are_new_are_evaluated(tmp_path, ciphers) -> None:
+    out, index = tmp_path / "model.safetensors", tmp_path / "index.npz"
+    options = f"{SETTINGS} --set epochs=1 --set batch_pictures=5 --split unseen-classes"
+    told = jpegcrypt(f"train {ciphers} {out} {options}")
+    assert "trained on 60 pictures of 3 classes" in told.output
+    encrypt_dataset(ciphers.parent / "plain", tmp_path / "anew", Key(bytes(32)))
+    assert jpegcrypt(f"embed {tmp_path / 'anew'} {index} --model {out}").exit_code == 0
+    told = json.loads(jpegcrypt(f"evaluate {index} --json").stdout)
+    assert (told["learned"], told["queries"]) == (60, 40)
+
+
+def test_other_encryptions_are_of_the_same_pictures(tmp_path, ciphers) -> None:
+    def chosen(name: str, numbers: range):
+        table = tmp_path / f"{name}.csv"
+        rows = [f"{ciphers / f'coffee/{i}.jpg'},x" for i in numbers]
+        table.write_text("\n".join(["path,label", *rows]))
+        return table
+
+    with pytest.raises(ValueError, match=r"expected the same pictures .* is in one of them alone"):
+        read_pictures([chosen("a", range(3)), chosen("b", range(1, 4))], "coefficients")
+    small = tmp_path / "small" / "coffee"
+    small.mkdir(parents=True)
+    for i in range(3):
+        (small / f"{i}.jpg").write_bytes(encrypt(np.zeros((16, 16), np.uint8), Key(bytes(32))))
+    large = tmp_path / "large" / "coffee"
+    shutil.copytree(
+        ciphers / "coffee", large, ignore=lambda _, n: {f for f in n if len(f) > 5 or f[0] > "2"}
+    )
+    for domain in ("pixels", "coefficients"):
+        with pytest.raises(
+            ValueError, match=r"small: pictures of (height 16|components 1), .* as in .*large"
+        ):
+            read_pictures([large.parent, small.parent], domain)
 
 
 def test_the_command_leaves_broken_files_out(tmp_path, ciphers) -> None:
@@ -105,11 +145,21 @@ def test_what_the_command_refuses(tmp_path, ciphers) -> None:
             "no setting 'depth=3' of block_set\nhint: NAME=VALUE, NAME one of batch_",
         ),
         ("--model gmlp --set patch=7", "pictures of 128x192, expected multiples of the patch, 7"),
+        ("--model gmlp --set patch=0", f"{out}: patch 0, expected at least 1"),
+        ("--set components=1", f"{out}: pictures of components 3, expected 1 as the model"),
     ):
         result = jpegcrypt(f"train {ciphers} {out} {options}")
         assert result.exit_code == 1
         assert said in result.output
     assert not out.exists()
+    log = tmp_path / "model.safetensors.csv"
+    log.write_text("path,label\n")
+    result = jpegcrypt(f"train {log} {out}")
+    assert f"{log}: the file exists\nhint: the log of {out} goes there: move it" in result.output
+    assert log.read_text() == "path,label\n"
+    result = jpegcrypt(f"train {ciphers} {tmp_path / 'missing' / 'model'}")
+    assert result.exit_code == 1
+    assert "missing" in result.output
 
 
 def test_the_command_says_what_is_missing(tmp_path) -> None:

@@ -1,16 +1,17 @@
 """Training: batches, losses, checkpoints, and runs that are cut off."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval import train as training
 from jpegcrypt.retrieval.arrays import PixelArrays
 from jpegcrypt.retrieval.batches import take
+from jpegcrypt.retrieval.folders import mark
 from jpegcrypt.retrieval.losses import triplet
 from jpegcrypt.retrieval.models import create
 from jpegcrypt.retrieval.recipe import Mining, Recipe
@@ -20,6 +21,7 @@ from jpegcrypt.retrieval.train import Diverged, Pictures, train
 RECIPE = Recipe(
     epochs=3, batch_classes=3, batch_pictures=2, learning_rate=1e-3, warmup=1, milestones=(2,)
 )
+BATCHES = 3  # an epoch
 CONFIG = {"height": 16, "width": 16, "dimension": 8, "heads": 2, "mlp": 16, "depth": 1}
 
 
@@ -38,7 +40,8 @@ def pictures() -> Pictures:
         )
         for _ in range(2)
     ]
-    return Pictures(versions, labels, ["a", "b", "c", "d"])
+    names = [f"{'abcd'[label]}/{i}" for i, label in enumerate(labels)]
+    return Pictures(versions, labels, ["a", "b", "c", "d"], names)
 
 
 SPLIT = (np.flatnonzero(np.arange(24) % 3), np.flatnonzero(np.arange(24) % 3 == 0))
@@ -54,14 +57,35 @@ def test_every_picture_has_its_turn() -> None:
     for batch in batches:
         _, counts = np.unique(labels[batch], return_counts=True)
         assert counts.tolist() == [5, 5, 5]
-    # 14 groups in threes: two groups of different classes wait for the next epoch.
-    assert len(batches) == 4
-    seen = np.unique(np.concatenate(batches))
-    assert len(seen) >= 58
+    # 14 groups in threes: the last batch has one of a class that had its turn.
+    assert len(batches) == 5
+    assert len(np.unique(np.concatenate(batches))) == len(labels)
     again = pk_batches(labels, classes=3, pictures=5, seed=1, epoch=0)
     assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
     other = pk_batches(labels, classes=3, pictures=5, seed=1, epoch=1)
     assert not all(np.array_equal(a, b) for a, b in zip(batches, other, strict=True))
+
+
+def test_pictures_of_large_classes_have_their_turn() -> None:
+    labels = np.repeat([0, 1, 2], [100, 12, 1])
+    batches = pk_batches(labels, classes=2, pictures=5, seed=1, epoch=0)
+    for batch in batches:
+        _, counts = np.unique(labels[batch], return_counts=True)
+        assert counts.tolist() == [5, 5]
+    shown = np.bincount(np.concatenate(batches), minlength=len(labels))
+    assert shown.min() == 1
+    assert (shown[:100] == 1).all()
+    assert len(batches) == 20
+
+
+def test_small_distances_are_exact() -> None:
+    """A network whose features have shrunk to a point still learns to tell them apart."""
+    rng = np.random.default_rng(0)
+    features = torch.tensor(0.9 + 1e-4 * rng.standard_normal((50, 256)), dtype=torch.float32)
+    labels = torch.arange(50) // 5
+    with_margin = triplet(features, labels, margin=1.0, mining="hard").item() - 1
+    exact = triplet(features.double(), labels, margin=1.0, mining="hard").item() - 1
+    assert with_margin == pytest.approx(exact, rel=1e-2)
 
 
 def test_triplets() -> None:
@@ -90,7 +114,7 @@ def test_triplets_that_all_fit_ask_for_nothing() -> None:
     assert not features.grad.any()
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5])  # within an epoch, at its end, in the last
+@pytest.mark.parametrize("steps", [1, 3, 8])  # within an epoch, at its end, in the last
 def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int) -> None:
     # Dropout, two versions and Adam's moments: all that a step draws and remembers.
     def run(path, watch=None, **options):
@@ -115,7 +139,7 @@ def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int
         assert torch.equal(value, resumed[name]), name
     logs = [
         [row.rpartition(",")[0] for row in log.read_text().splitlines()]  # without the seconds
-        for log in (tmp_path / "whole.csv", tmp_path / "cut.csv")
+        for log in (tmp_path / "whole.safetensors.csv", tmp_path / "cut.safetensors.csv")
     ]
     assert logs[0] == logs[1]
     assert len(logs[0]) == 1 + RECIPE.epochs
@@ -124,7 +148,7 @@ def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int
     assert checkpoint.load(path).optimizer == {}
 
 
-@pytest.mark.parametrize("steps", [3, 6, 7])  # on the way, at the end, behind it
+@pytest.mark.parametrize("steps", [4, 9, 10])  # on the way, at the end, behind it
 def test_a_run_may_end_sooner_than_it_was_to(tmp_path, pictures, steps: int) -> None:
     def run(name: str, recipe: Recipe, watch=None, **options):
         path = tmp_path / f"{name}.safetensors"
@@ -138,7 +162,7 @@ def test_a_run_may_end_sooner_than_it_was_to(tmp_path, pictures, steps: int) -> 
     whole = run("whole", RECIPE).state_dict()
     with pytest.raises(CutOff):
         run("cut", longer, stop, save_every=0)
-    if steps > 2 * RECIPE.epochs:  # batches
+    if steps > BATCHES * RECIPE.epochs:
         with pytest.raises(ValueError, match="expected one to end after 3"):
             run("cut", RECIPE, resume=True)
         return
@@ -246,12 +270,68 @@ def test_another_training_is_refused(tmp_path, pictures) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             _train(path, pictures, *SPLIT, replace(recipe, **changed), resume=True)
-    with pytest.raises(ValueError, match="another data and split"):
+    other_data = "another data, split or number of processes"
+    with pytest.raises(ValueError, match=other_data):
         _train(path, pictures, SPLIT[1], SPLIT[0], recipe, resume=True)
+    anew = replace(pictures, versions=pictures.versions[::-1])
+    with pytest.raises(ValueError, match=other_data):
+        _train(path, anew, *SPLIT, recipe, resume=True)
+    checkpoint.save(path, checkpoint.load_model(path), pictures.classes, {})
+    with pytest.raises(ValueError, match="a model without what its training goes on with"):
+        _train(path, pictures, *SPLIT, recipe, resume=True)
+
+
+def test_models_are_compared_before_data(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2)
+    _train(path, pictures, *SPLIT, recipe)
     with pytest.raises(ValueError, match="another model: depth 1, now 2"):
         train(
             path, "vit", pictures, *SPLIT, recipe=recipe, config=CONFIG | {"depth": 2}, resume=True
         )
+
+
+def test_a_file_in_the_place_of_the_log_is_spared(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    log = tmp_path / "model.safetensors.csv"
+    log.write_text("path,label\n")
+    with pytest.raises(FileExistsError):
+        _train(path, pictures, *SPLIT, RECIPE, resume=True)
+    assert log.read_text() == "path,label\n"
+    assert not path.exists()
+
+
+def test_the_log_tells_the_rate_of_each_epoch(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    _train(path, pictures, *SPLIT, RECIPE)
+    rates = [row["learning_rate"] for row in checkpoint.load(path).training["history"]]
+    assert rates[1:] == pytest.approx([1e-3, 1e-4])  # the milestone is after the second epoch
+    assert 1e-4 < rates[0] < 1e-3  # on the way up
+
+
+def test_a_model_knows_what_it_learned_from(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    _train(path, pictures, *SPLIT, RECIPE)
+    learned = checkpoint.load(path).training["learned"]
+    assert learned == [mark(pictures.names[i]) for i in SPLIT[0]]
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "message"),
+    [
+        ("gmlp", {"patch": 0}, "patch 0, expected at least 1"),
+        ("gmlp", {}, "pictures of height 16, expected 192"),
+        ("vit", {"heads": 3}, "3 heads, expected a divisor of the dimension 8"),
+        ("vit", {"heads": 0}, "heads 0, expected at least 1"),
+        ("block_set", {"components": 4}, "components 4, expected 1 or 3"),
+        ("block_set", {"features": 0}, "features 0, expected at least 1"),
+    ],
+)
+def test_settings_that_do_not_go_together(tmp_path, pictures, model, config, message) -> None:
+    config = (CONFIG if model == "vit" else {}) | config
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path / "a", model, pictures, *SPLIT, recipe=RECIPE, config=config)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_checkpoint(tmp_path) -> None:
@@ -263,11 +343,27 @@ def test_what_is_no_checkpoint(tmp_path) -> None:
         checkpoint.load_model(path)
     network = create("resnet", classes=2, blocks=[1], channels=8)
     checkpoint.save(path, network, ["a", "b"], {})
-    data = bytearray(path.read_bytes())
+    data: bytes = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    del header["model.head.classify.weight"]
-    for broken in (data[: len(data) // 2], data[:-1], data[:8] + b"x" + data[9:]):
+    tensors = {k: v for k, v in safetensors.torch.load(data).items() if "classify" not in k}
+    with safetensors.safe_open(path, "pt") as file:
+        lacking = safetensors.torch.save(tensors, file.metadata())
+
+    def changed(old: bytes, new: bytes) -> bytes:
+        header = data[8 : 8 + size].replace(old, new)
+        assert header != data[8 : 8 + size]
+        return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+    for broken in (
+        data[: len(data) // 2],
+        data[:-1],
+        data[:8] + b"x" + data[9:],
+        lacking,
+        changed(b"classes", b"klasses"),
+        changed(rb"\"classes\": [\"a\", \"b\"]", rb"\"classes\": 7"),
+        changed(b"resnet", b"nosuch"),
+        changed(rb"\"channels\": 8", rb"\"channels\": 0"),
+    ):
         path.write_bytes(broken)
         with pytest.raises(ValueError, match="not a model that jpegcrypt trained"):
             checkpoint.load_model(path)

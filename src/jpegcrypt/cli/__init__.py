@@ -411,7 +411,7 @@ def train(data: str, out: str, model: str, **options: Any) -> None:
 
     DATA is a folder with a folder for each class, or with n.jpg as Corel has it, or with
     class_index.jpg, or a CSV file with the columns path and label. No key is needed. OUT is written
-    anew as training goes on, and a log beside it with the suffix .csv.
+    anew as training goes on, and a log beside it, OUT.csv.
 
     Several GPUs: accelerate launch -m jpegcrypt train ...
     """
@@ -430,8 +430,9 @@ def embed(data: tuple[str, ...], index: str, model: str, plain: bool, overwrite:
     """Compute a feature of each encrypted picture in DATA and write them to INDEX, an .npz file.
 
     DATA is a labelled folder (a folder for each class, or n.jpg as Corel has it, or
-    class_index.jpg), a CSV file with the columns path and label, or any files and folders. No key
-    is needed. Files that cannot be used are listed and left out, and the exit code is 1.
+    class_index.jpg), a CSV file with the columns path and label, or any files and folders, whose
+    classes are then not known. No key is needed. Files that cannot be used are listed and left out,
+    and the exit code is 1.
     """
     from jpegcrypt.cli import retrieval
 
@@ -458,13 +459,8 @@ def search(index: str, query: str, model: str, k: int, plain: bool, as_json: boo
 @main.command()
 @click.argument("index")
 @click.option(
-    "--split",
-    type=click.Choice(["stratified", "unseen-classes", "all"]),
-    default="stratified",
-    show_default=True,
-    help="Which pictures are the queries: those not trained with, or all.",
+    "--all", "every", is_flag=True, help="Search for those too that the model learned from."
 )
-@click.option("--seed", type=int, default=2020, show_default=True, help="Of the split.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option(
     "--rankings",
@@ -472,17 +468,19 @@ def search(index: str, query: str, model: str, k: int, plain: bool, as_json: boo
     help="Write the ten best for a query of each class, for `jpegcrypt page`.",
 )
 @overwrite_option
-def evaluate(
-    index: str, split: str, seed: int, as_json: bool, rankings: str | None, overwrite: bool
-) -> None:
+def evaluate(index: str, every: bool, as_json: bool, rankings: str | None, overwrite: bool) -> None:
     """Measure how well INDEX, of a labelled folder, finds pictures of the same class.
+
+    Searched for are the pictures that the model did not learn from, in none of their encryptions:
+    the model knows them by their paths below the folder. They are searched among each other, and
+    among those that it learned from.
 
     All rules of average precision in use stand side by side, with recall, precision and nDCG, what
     a random order would give, and the means with equally similar pictures in reverse order.
     """
     from jpegcrypt.cli import retrieval
 
-    retrieval.evaluate(index, split, seed, rankings, as_json=as_json, overwrite=overwrite)
+    retrieval.evaluate(index, rankings, every=every, as_json=as_json, overwrite=overwrite)
 
 
 @main.command()

@@ -14,11 +14,14 @@ import numpy as np
 from PIL import Image
 
 from jpegcrypt import atomic
-from jpegcrypt.api import decode, decrypt
+from jpegcrypt.api import decode, decrypt, find_header
 from jpegcrypt.cli.keys import KeyFile
 from jpegcrypt.cli.terminal import about
+from jpegcrypt.codec.parse import parse
 from jpegcrypt.encoder import Pixels
 from jpegcrypt.schemes import feng2021
+
+_HEIGHT = 220  # of a picture in the file, twice what the page shows
 
 _HEAD = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Search of encrypted pictures</title><style>
@@ -42,7 +45,8 @@ def page(rankings: str, target: str, keys: KeyFile | None, *, overwrite: bool) -
         keys.unlock(to_encrypt=False)
         views.append(lambda data: _decrypted(data, keys))
     body = "".join(_query(one, views) for one in listed)
-    atomic.write(target, f"{_HEAD}{body}</body></html>\n".encode(), overwrite=overwrite)
+    text = f"{_HEAD}{body}</body></html>\n"
+    atomic.write(target, text.encode("utf-8", "backslashreplace"), overwrite=overwrite)
 
 
 def _read(rankings: str) -> list[dict[str, Any]]:
@@ -72,7 +76,9 @@ def _cell(picture: dict[str, Any], view: Callable[[bytes], Pixels], *, caption: 
     with about(path):
         pixels = view(Path(path).read_bytes())
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    image = Image.fromarray(pixels)
+    image.thumbnail((image.width, _HEIGHT))
+    image.save(file, "PNG")
     source = base64.b64encode(file.getvalue()).decode()
     kind = "" if "hit" not in picture else "hit" if picture["hit"] else "miss"
     below = f"{picture['similarity']:.3f}" if caption and "similarity" in picture else ""
@@ -91,6 +97,7 @@ def _seen(data: bytes) -> Pixels:
 
 
 def _decrypted(data: bytes, keys: KeyFile) -> Pixels:
-    if data.startswith(b"\xff\xd8"):
+    jpeg = data.startswith(b"\xff\xd8")
+    if jpeg and find_header(parse(data))[0].scheme != feng2021.ID:
         return decrypt(data, keys.of(data))
     return feng2021.decrypt(data, keys.of(data))

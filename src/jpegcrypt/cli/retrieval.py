@@ -4,14 +4,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from jpegcrypt import atomic
-from jpegcrypt.cli.terminal import FAILED, Stop, about, say
+from jpegcrypt.cli.terminal import FAILED, Stop, about, printable, say
 
 if TYPE_CHECKING:
     from jpegcrypt.retrieval.arrays import Skipped
@@ -65,14 +64,13 @@ def embed(data: tuple[str, ...], index: str, model: str, *, plain: bool, overwri
 def search(index: str, query: str, model: str, k: int, *, plain: bool, as_json: bool) -> None:
     """Print the pictures of an index that are most similar to a query."""
     with retrieval_extra():
-        from jpegcrypt.retrieval.checkpoint import load_model
+        from jpegcrypt.retrieval.checkpoint import identify, load_model
         from jpegcrypt.retrieval.embed import embed as embed_files
-        from jpegcrypt.retrieval.embed import identify
     found = _load(index)
-    if identify(model) != found.model:
-        raise Stop(f"{index}: made with another model than {model}", hint="embed anew with it")
     with _stop():
         network = load_model(model)
+        if identify(network) != found.model:
+            raise Stop(f"{index}: made with another model than {model}", hint="embed anew with it")
         embedded = embed_files(network, [query], cipher_only=not plain)
     similarity, places = found.search(embedded.features, k)
     results = [
@@ -83,20 +81,19 @@ def search(index: str, query: str, model: str, k: int, *, plain: bool, as_json: 
         click.echo(json.dumps([{"query": query, "results": results}], indent=1))
         return
     for result in results:
-        click.echo(f"{result['similarity']:.4f}  {result['path']}")
+        click.echo(f"{result['similarity']:.4f}  {printable(str(result['path']))}")
 
 
 def evaluate(
-    index: str, split: str, seed: int, rankings: str | None, *, as_json: bool, overwrite: bool
+    index: str, rankings: str | None, *, every: bool, as_json: bool, overwrite: bool
 ) -> None:
     """Print every measure of an index side by side, with its chance line."""
     found = _load(index)
-    name = None if split == "all" else split
     with about(index):
-        train, test = found.split(name, seed=seed)
-        galleries = found.evaluate(train, test)
+        learned, new = found.split(every=every)
+        galleries = found.evaluate(learned, new)
     if rankings is not None:
-        text = json.dumps(_rankings(found, test), indent=1)
+        text = json.dumps(_rankings(found, new), indent=1)
         with about(rankings):
             atomic.write(rankings, text.encode(), overwrite=overwrite)
     if as_json:
@@ -107,10 +104,13 @@ def evaluate(
             }
             for gallery, scores in galleries.items()
         }
-        click.echo(json.dumps({"split": split, "seed": seed, "gallery": stored}, indent=1))
+        told = {"learned": len(learned), "queries": len(new), "gallery": stored}
+        click.echo(json.dumps(told, indent=1))
         return
     for gallery, scores in galleries.items():
-        title = "all pictures" if name is None else f"the {gallery} pictures"
+        title = f"{len(learned)} pictures that the model learned from"
+        if gallery == "test":
+            title = f"{len(new)} pictures" + (" that it did not learn from" if len(learned) else "")
         click.echo(f"gallery: {title}\n{'':14} {'mean':>8} {'chance':>8} {'ties last':>10}")
         for measure, one in scores.items():
             click.echo(f"{measure:14} {one.mean:8.4f} {one.chance:8.4f} {one.ties_last:10.4f}")
@@ -151,16 +151,15 @@ def _load(index: str) -> "Index":
 
 def _files(data: tuple[str, ...]) -> "LabelledFiles":
     """Return a labelled folder, or files and folders whose classes nobody knows."""
-    from jpegcrypt.retrieval.folders import SUFFIXES, LabelledFiles, natural, read_folder
+    from jpegcrypt.retrieval.folders import NoClasses, read_files, read_folder
 
     if len(data) == 1 and (os.path.isdir(data[0]) or data[0].lower().endswith(".csv")):
         with _stop():
-            return read_folder(data[0])
-    paths: list[Path] = []
-    for name in data:
-        below = sorted(Path(name).rglob("*"), key=lambda path: natural(path.as_posix()))
-        paths += [p for p in below if p.suffix.lower() in SUFFIXES] if below else [Path(name)]
-    return LabelledFiles(paths, np.full(len(paths), -1, np.intp), [])
+            try:
+                return read_folder(data[0])
+            except NoClasses as error:
+                say(f"warning: {error}; embedded without classes")
+    return read_files(data)
 
 
 def report(skipped: list["Skipped"]) -> None:

@@ -94,9 +94,9 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def say(message: str, *, hint: str | None = None) -> None:
     """Write a line to stderr, and the hint below."""
-    click.echo(f"jpegcrypt: {_printable(message)}", err=True)
+    click.echo(f"jpegcrypt: {printable(message)}", err=True)
     if hint:
-        click.echo(f"hint: {_printable(hint)}", err=True)
+        click.echo(f"hint: {printable(hint)}", err=True)
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def _flush() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what a name may hold and a terminal may obey: controls, lines, broken UTF-8."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

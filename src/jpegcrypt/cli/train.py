@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 import numpy as np
 
+from jpegcrypt import atomic
 from jpegcrypt.cli.retrieval import report, retrieval_extra
 from jpegcrypt.cli.terminal import INTERRUPTED, Stop, about, say
 
@@ -32,8 +33,13 @@ def train(
     resume: bool,
 ) -> None:
     """Train a model on labelled folders and write it to a file."""
-    if os.path.lexists(out) and not resume:
-        raise Stop(f"{out}: the file exists", hint="--resume goes on with it")
+    if os.path.lexists(out):
+        if not resume:
+            raise Stop(f"{out}: the file exists", hint="--resume goes on with it")
+    elif os.path.lexists(f"{out}.csv"):
+        raise Stop(f"{out}.csv: the file exists", hint=f"the log of {out} goes there: move it")
+    with about(out):
+        atomic.check(out, overwrite=True)
     with retrieval_extra():
         from jpegcrypt.retrieval import folders, models
         from jpegcrypt.retrieval import train as training
@@ -47,18 +53,21 @@ def train(
         )
     except ValueError as error:  # names the file itself
         raise Stop(str(error)) from error
+    except MemoryError:
+        raise Stop(
+            f"{data}: not enough memory for its pictures", hint="--cache keeps them on disk"
+        ) from None
     report(skipped)
     if skipped:
         say(f"{len(skipped)} pictures left out")
-    if domain == "pixels" and "height" in models.settings(model):
-        height, width = pictures.versions[0].pixels.shape[1:3]  # type: ignore[union-attr]
-        config = {"height": height, "width": width} | config
+    found = models.layout(pictures.versions[0])
+    config = {k: v for k, v in found.items() if k in models.settings(model)} | config
     with about(data):
         if split == "all":
             learn, test = np.arange(len(pictures.labels)), np.arange(0)
         else:
-            divide = folders.stratified if split == "stratified" else folders.unseen_classes
-            learn, test = divide(pictures.labels, seed=split_seed)
+            learn, test = folders.SPLITS[split](pictures.labels, seed=split_seed)
+    classes = len(np.unique(pictures.labels[learn]))
     bar = _Bar()
     try:
         with bar, about(out):
@@ -79,7 +88,7 @@ def train(
         raise Stop(
             "interrupted", hint="the same command with --resume goes on", code=INTERRUPTED
         ) from None
-    say(f"{out}: trained on {len(learn)} pictures of {len(pictures.classes)} classes{bar.result}")
+    say(f"{out}: trained on {len(learn)} pictures of {classes} classes{bar.result}")
 
 
 def parse(settings: Sequence[str], model: str) -> tuple[dict[str, Any], "Recipe"]:
