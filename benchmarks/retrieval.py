@@ -286,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     built_in = options.quick or options.data is None
     name = "scikit-image parts" if built_in else options.name or options.data.name
-    work = options.work / re.sub(r"\W+", "-", name)
+    work = options.work / (re.sub(r"\W+", "-", name) + ("-quick" if options.quick else ""))
     results = options.results or (work / "results" if options.quick else RESULTS)
     source = work / "source" if built_in else options.data
     if built_in and not source.exists():

@@ -25,6 +25,7 @@ from benchmarks.retrieval_report import (
     ratio,
     read,
     shortfall,
+    spread,
 )
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "retrieval.md"
@@ -53,21 +54,22 @@ def lines(results: Path) -> Iterator[str]:
         machines = sorted({one["environment"]["processor"] for one in found})
         quality = sorted({one["run"]["cipher"].get("quality") for one in found} - {None})
         yield f"On {name}: {data['pictures']} pictures of {data['classes']} classes, quality"
-        yield f"{', '.join(map(str, quality))}, {', '.join(machines)}. Means over seeds."
+        yield f"{', '.join(map(str, quality))}, {', '.join(machines)}. Means over seeds,"
+        yield "of mAP with the standard deviation."
         yield ""
         parts = {k: v for k, v in runs.items() if v[0]["run"]["group"] == "ablation"}
         shown = {k: v for k, v in runs.items() if not apart(v[0])}
         yield from table(shown)
         for split, result in {one["run"]["split"]: one for one in found}.items():
-            yield f"| chance, {split} | | | {' | '.join(chance(result))} | |"
+            yield f"| chance, {split} | | | | {' | '.join(chance(result))} | |"
         yield ""
         yield from ratios(runs)
         if parts:
             yield ""
-            yield "What parts are worth; names tell what differs from the whole model, above them:"
+            yield "What parts are worth; names tell what differs from the whole model, above them,"
+            yield "which stands here with the same seeds:"
             yield ""
-            whole = {name: runs[name] for name in WHOLE if name in runs}
-            yield from table(dict(sorted({**whole, **parts}.items())))
+            yield from table(dict(sorted({**dict(whole(runs, parts)), **parts}.items())))
         if "gmlp-fixed" in runs:
             yield ""
             yield "Tables of the papers; in brackets what they print, on Corel-10K, by a rule that"
@@ -88,13 +90,35 @@ def apart(result: Result) -> bool:
     return group in ("ablation", "sweep") or (group == "feng2021" and is_cut_short(result))
 
 
+def whole(
+    runs: dict[str, list[Result]], parts: dict[str, list[Result]]
+) -> Iterator[tuple[str, list[Result]]]:
+    """Yield the whole models, with the seeds that all of their parts have: like with like."""
+    for name in WHOLE:
+        model = name.partition("-")[0]
+        seeds = [
+            {one["run"]["seed"] for one in same}
+            for same in parts.values()
+            if same[0]["run"]["model"] == model
+        ]
+        if seeds and name in runs:
+            common = set.intersection(*seeds)
+            yield name, [one for one in runs[name] if one["run"]["seed"] in common]
+
+
 def table(runs: dict[str, list[Result]]) -> Iterator[str]:
-    yield f"| run | seeds | epochs | {' | '.join(MEASURES.values())} | training, minutes |"
-    yield f"|---|{'--:|' * (len(MEASURES) + 3)}"
+    yield (
+        f"| run | seeds | epochs | precision | {' | '.join(MEASURES.values())} "
+        "| training, minutes |"
+    )
+    yield f"|---|{'--:|' * (len(MEASURES) + 4)}"
     for name, same in runs.items():
         values = [f"{average(same, measure):.3f}" for measure in MEASURES]
+        if len(same) > 1:
+            values[0] += f" ± {spread(same, 'full'):.3f}"
         minutes = sum(one["seconds"]["training"] for one in same) / 60 / len(same)
-        cells = [str(len(same)), epochs(same[0]), *values, f"{minutes:.0f}"]
+        precision = same[0]["recipe"]["precision"]
+        cells = [str(len(same)), epochs(same[0]), precision, *values, f"{minutes:.0f}"]
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 

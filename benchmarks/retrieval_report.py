@@ -75,7 +75,7 @@ def _data_set(name: str, results: list[Result]) -> str:
         by_split.setdefault(first["run"]["split"], first)
         cells = [f"{average(same, rule):.4f}" for rule in RULES]
         if len(same) > 1:
-            cells[0] += f" ± {stdev(_full(one) for one in same):.4f}"
+            cells[0] += f" ± {spread(same, 'full'):.4f}"
         minutes = mean(one["seconds"]["training"] for one in same) / 60
         lines.append(
             f"| {run} | {first['run']['split']} | {len(same)} | {epochs(first)} | "
@@ -96,13 +96,14 @@ def _data_set(name: str, results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def _full(result: Result) -> float:
-    return float(result["scores"]["full"]["mean"])
-
-
 def average(results: Sequence[Result], rule: str) -> float:
     """Return the mean of a measure over seeds."""
     return mean(float(one["scores"][rule]["mean"]) for one in results)
+
+
+def spread(results: Sequence[Result], rule: str) -> float:
+    """Return the standard deviation of a measure over seeds, of which there are several."""
+    return stdev(float(one["scores"][rule]["mean"]) for one in results)
 
 
 def ratio(ours: Sequence[Result], other: Sequence[Result]) -> float:

@@ -38,12 +38,12 @@ def test_every_run_can_be_built() -> None:
 
 
 def test_a_run_leaves_its_file_and_is_not_run_again(tmp_path, monkeypatch, capsys) -> None:
-    source = tmp_path / "scikit-image-parts" / "source"
+    source = tmp_path / "scikit-image-parts-quick" / "source"
     labelled_crops(source)
     (next(source.iterdir()) / "broken.png").touch()
     arguments = ["--quick", "--work", str(tmp_path), "--only", "block_set-nonce$"]
     retrieval.main(arguments)
-    folder = tmp_path / "scikit-image-parts" / "results"
+    folder = tmp_path / "scikit-image-parts-quick" / "results"
     (path,) = folder.glob("*.json")
     result = json.loads(path.read_text())
     assert result["data"]["name"] == "scikit-image parts"
@@ -174,3 +174,28 @@ def test_a_ratio_tells_which_run_was_cut_short() -> None:
     assert lines[0].endswith("2.00 of mAP; 1 was the aim: reached; `it` after 31 of 70 epochs")
     whole = {**runs, "gmlp-fixed": run("it", 70, 0.2)}
     assert "after" not in "".join(retrieval_figures.ratios(whole))
+
+
+def test_parts_are_compared_with_the_whole_of_the_same_seeds() -> None:
+    def run(name: str, values: dict[int, float]) -> dict[str, list[Result]]:
+        model = name.partition("-")[0]
+        return {
+            name: [
+                {
+                    "run": {"name": name, "model": model, "seed": seed},
+                    "recipe": {"epochs": 7, "precision": "bf16"},
+                    "scores": {m: {"mean": value} for m in retrieval_figures.MEASURES},
+                    "seconds": {"training": 60.0},
+                }
+                for seed, value in values.items()
+            ]
+        }
+
+    parts = run("block_set-nonce-a", {0: 0.3}) | run("block_set-nonce-b", {0: 0.2, 1: 0.4})
+    runs = run("block_set-nonce", {0: 0.5, 1: 0.7}) | run("gmlp-nonce", {0: 0.1}) | parts
+    lines = list(retrieval_figures.table(dict(retrieval_figures.whole(runs, parts)) | parts))[2:]
+    assert lines == [
+        "| `block_set-nonce` | 1 | 7 | bf16 | 0.500 | 0.500 | 0.500 | 1 |",
+        "| `block_set-nonce-a` | 1 | 7 | bf16 | 0.300 | 0.300 | 0.300 | 1 |",
+        "| `block_set-nonce-b` | 2 | 7 | bf16 | 0.300 ± 0.141 | 0.300 | 0.300 | 1 |",
+    ]
