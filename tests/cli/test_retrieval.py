@@ -60,6 +60,12 @@ def test_embed_search_evaluate() -> None:
     )
     assert listed[0]["query"] == listed[0]["results"][0]["path"] == "set/red/3.jpg"
     assert len(listed[0]["results"]) == 10
+    check_transcript("""
+        $ jpegcrypt evaluate missing.npz --rankings index.npz
+        jpegcrypt: index.npz: the file exists
+        hint: --overwrite replaces it
+        [1]
+    """)
     told = json.loads(jpegcrypt("evaluate index.npz --json").stdout)
     assert (told["learned"], told["queries"]) == (0, 20)
     shown = jpegcrypt("evaluate index.npz").stdout

@@ -88,6 +88,9 @@ def evaluate(
     index: str, rankings: str | None, *, every: bool, as_json: bool, overwrite: bool
 ) -> None:
     """Print every measure of an index side by side, with its chance line."""
+    if rankings is not None:
+        with about(rankings):
+            atomic.check(rankings, overwrite=overwrite)
     found = _load(index)
     with about(index):
         learned, new = found.split(every=every)

@@ -12,7 +12,7 @@ import numpy as np
 
 from jpegcrypt import atomic
 from jpegcrypt.cli.retrieval import report, retrieval_extra
-from jpegcrypt.cli.terminal import INTERRUPTED, Stop, about, say
+from jpegcrypt.cli.terminal import INTERRUPTED, Stop, about, is_terminal, say
 
 if TYPE_CHECKING:
     from jpegcrypt.retrieval.recipe import Recipe
@@ -154,7 +154,7 @@ class _Bar:
             TextColumn("loss {task.fields[loss]:.3f}{task.fields[found]}"),
             TimeRemainingColumn(),
             console=Console(file=sys.stderr),
-            disable=not sys.stderr.isatty(),
+            disable=not is_terminal(sys.stderr),
         )
         self._task = self._progress.add_task("", total=None, epoch=0, loss=float("nan"), found="")
         self.result = ""
