@@ -19,7 +19,8 @@ from jpegcrypt.audit.attacks import (
     smoothness,
 )
 from jpegcrypt.audit.outcome import Measure, Outcome
-from jpegcrypt.audit.target import OWNER, Lu2022
+from jpegcrypt.audit.target import OWNER, Lu2022, make
+from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.cipher.bank import BANKS
 
 RNG = np.random.default_rng(11)
@@ -27,7 +28,7 @@ FLAT = np.full((8, 8), 4, np.uint16)
 
 
 class Plain:
-    """A scheme that encrypts nothing, known by the two methods alone."""
+    """A scheme that encrypts nothing, known by its files and where their blocks are: in place."""
 
     name = "plain"
 
@@ -43,6 +44,10 @@ class Plain:
 
     def encrypt(self, picture, serial, *, key=OWNER):
         return self.encode(picture)
+
+    def luma_order(self, data):
+        rows, columns = self.coefficients(data).Y.shape[:2]
+        return np.arange(rows * columns)
 
 
 def smooth(rows: int, columns: int, seed: int, sigma: float = 10) -> np.ndarray:
@@ -175,6 +180,40 @@ def test_jigsaw(bank):
     one_file, bound = jigsaw.run(Lu2022(bank=bank), tiles(2))
     assert one_file.verdict == "fails"
     assert named(bound)["Nc, neighbors"].value > 10 * named(bound)["Nc, neighbors"].chance
+
+
+@pytest.mark.parametrize("target", [Plain(), make("cheng2016_markov")])
+def test_jigsaw_of_blocks_that_did_not_move(target):
+    one_file, bound = jigsaw.run(target, tiles(2))
+    assert [m.value for m in one_file.measures] == [1, 1, 1]
+    assert one_file.verdict == "works"
+    assert bound.verdict == "partly"  # put together from a random order
+    assert named(bound)["Nc, neighbors"].value < 0.5
+
+
+@pytest.mark.parametrize(
+    "scheme", ["cheng2016_blockwise", "chuman2019", "liang2019", "lisitu2019", "lu2022"]
+)
+def test_jigsaw_of_other_schemes(scheme):
+    """Also whether blocks are where `luma_order` says: by the energy of their AC categories."""
+    target = make(scheme, quality=90)
+    image = tiles(1)[0]
+    data = target.encrypt(image, 0)
+    plain, cipher = (
+        category(target.coefficients(one).Y.reshape(-1, 64)[:, 1:]).astype(int).sum(1)
+        for one in (target.encode(image), data)
+    )
+    order = target.luma_order(data)
+    assert sorted(order) == list(range(len(plain)))
+    assert np.corrcoef(plain[order], cipher)[0, 1] > 0.99
+    assert abs(np.corrcoef(plain, cipher)[0, 1]) < 0.3
+    one_file, bound = jigsaw.run(target, [image])
+    assert one_file.verdict == "fails"
+    assert named(bound)["Nc, neighbors"].value > 10 * named(bound)["Nc, neighbors"].chance
+
+
+def test_no_jigsaw_where_no_block_stays_together():
+    assert jigsaw.run(make("zhang2014"), tiles(1)) == []
 
 
 # --- many pictures ------------------------------------------------------------------------------

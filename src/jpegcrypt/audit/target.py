@@ -7,15 +7,16 @@ audit needs no more; attacks that use the structure of a scheme name the class t
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from jpegcrypt import api
-from jpegcrypt.audit import dc
+from jpegcrypt.audit import dc, places
 from jpegcrypt.audit.dc import Values
 from jpegcrypt.audit.histograms import components
+from jpegcrypt.audit.places import Order
 from jpegcrypt.cipher.bank import transform_bank
 from jpegcrypt.cipher.plan import ComponentPlan
 from jpegcrypt.codec.coefficients import Coefficients, read_coefficients
@@ -60,6 +61,14 @@ class Target(Protocol):
         key : Key
             The owner's, or the one that the attacker made for himself.
         """
+
+
+@runtime_checkable
+class Placed(Target, Protocol):
+    """A target that tells where the blocks of its files belong, to score attacks on places."""
+
+    def luma_order(self, data: bytes) -> Order | None:
+        """Return the order of the luma blocks of a file, None where no block stays together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,10 @@ class Lu2022:
             dc_residuals=self.dc == "residual",
         )
 
+    def luma_order(self, data: bytes) -> Order:
+        """As in `Placed`."""
+        return self.plan(data)[0].permutation.astype(np.intp)
+
     def decrypt(self, data: bytes, plan: Sequence[ComponentPlan]) -> Pixels:
         """Decrypt with a plan instead of a key, as an attacker does who found one."""
         jpeg = parse(data)
@@ -206,6 +219,10 @@ class Compared:
     def coefficients(self, data: bytes) -> Coefficients:
         """As in `Target`."""
         return read_coefficients(data)
+
+    def luma_order(self, data: bytes) -> Order | None:
+        """As in `Placed`."""
+        return places.luma_order(load(self.scheme), data, OWNER)
 
 
 def jpeg_schemes() -> tuple[str, ...]:

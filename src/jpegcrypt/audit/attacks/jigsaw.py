@@ -3,7 +3,9 @@
 Has: one encrypted file; in the bound, the content of every block, so that only their places are
 secret. Metrics of the field (Chuman, Kurihara and Kiya 2017): Dc, the share of blocks in their
 place; Nc, the share of neighboring pairs; Lc, the share of the largest part that is right in
-itself. Chance: 1 in n for Dc, 2 in n for Nc and 1 in n for Lc, nearly. Luma only.
+itself. Chance: 1 in n for Dc, 2 in n for Nc and 1 in n for Lc, nearly. Luma only. Schemes that keep
+no block together have no such puzzle. Of one that moves no block, the file itself is the solution.
+Pieces are neither turned nor inverted.
 
 The solver follows Gallagher (2012): pairs in the order of how much better they fit than the second
 best, joined as a minimum spanning tree wherever parts do not overlap; the largest part goes into
@@ -19,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from jpegcrypt.audit.exact import Float, render
 from jpegcrypt.audit.outcome import Measure, Outcome, Panel
-from jpegcrypt.audit.target import Lu2022, Pixels, Target
+from jpegcrypt.audit.target import Pixels, Placed, Target
 from jpegcrypt.codec.coefficients import read_coefficients
 
 Grid = npt.NDArray[np.int64]  # (rows, columns) of piece numbers
@@ -147,14 +149,25 @@ def scores(grid: Grid, truth: Grid) -> tuple[float, float, float]:
 
 def solve(attacker: str, plain: Pixels, picture: Pixels, truth: Grid, *, is_bound: bool) -> Outcome:
     """Assemble the blocks of a gray picture; `truth` holds the block of each place."""
-    rows, columns = truth.shape
-    pieces = (
-        picture.reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 8, 8).astype(np.float64)
-    )
-    grid = assemble(pieces, rows, columns)
+    pieces = _pieces(picture)
+    # From a random order, or ties between flat blocks would keep those that did not move in place.
+    order = np.random.default_rng(0).permutation(len(pieces))
+    grid = order[assemble(pieces[order], *truth.shape)]
+    return _outcome(attacker, plain, picture, grid, truth, is_bound=is_bound)
+
+
+def _pieces(picture: Pixels) -> Float:
+    rows, columns = picture.shape[0] // 8, picture.shape[1] // 8
+    blocks = picture.reshape(rows, 8, columns, 8).swapaxes(1, 2)
+    return blocks.reshape(-1, 8, 8).astype(np.float64)
+
+
+def _outcome(
+    attacker: str, plain: Pixels, picture: Pixels, grid: Grid, truth: Grid, *, is_bound: bool
+) -> Outcome:
     dc, nc, lc = scores(grid, truth)
     n = truth.size
-    shown = pieces[grid].swapaxes(1, 2).reshape(picture.shape).astype(np.uint8)
+    shown = _pieces(picture)[grid].swapaxes(1, 2).reshape(picture.shape).astype(np.uint8)
     return Outcome(
         "jigsaw",
         attacker,
@@ -172,19 +185,18 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
     """Attack the first picture: as its file shows it, and with every block restored."""
     picture = pictures[0]
     data = target.encrypt(picture, 0)
+    order = target.luma_order(data) if isinstance(target, Placed) else None
+    if order is None:
+        return []
     plain, cipher = read_coefficients(target.encode(picture)), read_coefficients(data)
     rows, columns = cipher.Y.shape[:2]
-    rng = np.random.default_rng(0)
-    permutation = rng.permutation(rows * columns)
-    if isinstance(target, Lu2022):
-        permutation = target.plan(data)[0].permutation.astype(np.int64)
-    place = np.empty(rows * columns, np.int64)
-    place[permutation] = np.arange(rows * columns)
+    place = np.argsort(order)
     truth = place.reshape(rows, columns)  # the cipher block of each plain place
-    restored = plain.Y.reshape(-1, 8, 8)[permutation].reshape(plain.Y.shape)
+    restored = plain.Y.reshape(-1, 8, 8)[order].reshape(plain.Y.shape)
     shown = render(plain.Y, plain.qt[0])
     seen, whole = render(cipher.Y, cipher.qt[0]), render(restored, plain.qt[0])
-    return [
-        solve("one file", shown, seen, truth, is_bound=False),
-        solve("one file, every block restored", shown, whole, truth, is_bound=True),
-    ]
+    if np.array_equal(order, np.arange(rows * columns)):  # the scheme is known, so this is, too
+        found = _outcome("one file", shown, seen, truth, truth, is_bound=False)
+    else:
+        found = solve("one file", shown, seen, truth, is_bound=False)
+    return [found, solve("one file, every block restored", shown, whole, truth, is_bound=True)]
