@@ -154,7 +154,8 @@ def test_every_scheme_whose_files_are_jpegs(scheme: str) -> None:
     found = report.audit(target, tiles(2, 64, 96), data="tiles")
     assert found.target.settings == {"scheme": scheme, "quality": 90}
     verdicts = {outcome.attack: outcome.verdict for outcome in found.outcomes}
-    assert verdicts.keys() == {"reidentification", *attacks.ANY}
+    no_blocks = {"jigsaw"} if scheme == "zhang2014" else set()
+    assert verdicts.keys() == {"reidentification", *attacks.ANY} - no_blocks
     assert verdicts["reidentification"] == "works"
 
 
