@@ -1,5 +1,7 @@
 """Every attack meets a case where it must succeed, and one where only chance is left."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -123,12 +125,30 @@ def test_the_authors_schedule_gives_its_key_stream_away():
         assert fixed.sum() >= 392 - 16
 
 
+def test_bits_left_are_those_of_all_streams():
+    """By brute force: how many streams of 8 bits give each permutation of 6."""
+    streams = np.array(list(product((0, 1), repeat=6 + key_schedule.window(6) - 2)), np.uint8)
+    found, counts = np.unique(key_schedule.shuffle(streams, 6), axis=0, return_counts=True)
+    assert len(found) > 100
+    for permutation, count in zip(found, counts, strict=True):
+        assert key_schedule.derive_bits(permutation)[1] == pytest.approx(np.log2(count))
+
+
 def test_an_unrelated_permutation_gives_no_key_stream():
     """It needs draws that no stream of overlapping windows makes."""
     with np.errstate(divide="ignore", invalid="ignore"):
         known, left = key_schedule.derive_bits(RNG.permutation(96))
     assert not left >= 0
     assert (known == -1).all()
+
+
+def test_p_values_of_uniform_permutations_are_uniform():
+    """Of 400, 20 are expected below 0.05, with a standard deviation of 4.4."""
+    rng = np.random.default_rng(0)
+    sets = (rng.permuted(np.tile(np.arange(24), (400, 1)), axis=1) for _ in range(400))
+    values = np.array([key_schedule.uniformity(one) for one in sets])
+    assert 8 <= (values < 0.05).sum() <= 36
+    assert 0.45 < values.mean() < 0.55
 
 
 def test_uniformity():

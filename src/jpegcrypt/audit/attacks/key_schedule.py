@@ -82,11 +82,11 @@ def derive_bits(permutation: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.in
     ]
     before = values >> 1, values >> 1 | 1 << w - 1  # windows one bit earlier
     after = values << 1 & (1 << w) - 1, values << 1 & (1 << w) - 1 | 1  # and later
-    forward = [allowed[0].astype(np.float64)]
-    left = 0.0
+    forward = [allowed[0] / allowed[0].sum()]
+    left = float(np.log2(allowed[0].sum()))
     for fits in allowed[1:]:
         ways = fits * (forward[-1][before[0]] + forward[-1][before[1]])
-        left += np.log2(ways.sum())
+        left += float(np.log2(ways.sum()))
         forward.append(ways / ways.sum())
     backward = np.ones(1 << w, bool)
     possible = []
@@ -101,7 +101,7 @@ def derive_bits(permutation: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.in
             seen = np.unique(values[windows] >> (w - 1 - k) & 1)
             if len(seen) == 1:
                 bits[t + k] = seen[0]
-    return bits, float(left + np.log2(forward[0].sum()))
+    return bits, left
 
 
 def uniformity(permutations: npt.NDArray[np.integer]) -> float:
@@ -110,7 +110,9 @@ def uniformity(permutations: npt.NDArray[np.integer]) -> float:
     table = np.zeros((n, n))
     np.add.at(table, (np.arange(n)[None].repeat(count, 0), permutations), 1)
     expected = count / n
-    return float(chi2.sf(((table - expected) ** 2 / expected).sum(), (n - 1) ** 2))
+    statistic = ((table - expected) ** 2 / expected).sum()
+    # Rows and columns both have fixed sums, so its mean is n (n - 1), not (n - 1)**2.
+    return float(chi2.sf(statistic * (n - 1) / n, (n - 1) ** 2))
 
 
 def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
