@@ -103,7 +103,8 @@ def whole(
         ]
         if seeds and name in runs:
             common = set.intersection(*seeds)
-            yield name, [one for one in runs[name] if one["run"]["seed"] in common]
+            if same := [one for one in runs[name] if one["run"]["seed"] in common]:
+                yield name, same
 
 
 def table(runs: dict[str, list[Result]]) -> Iterator[str]:

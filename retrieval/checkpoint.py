@@ -103,7 +103,10 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
             if name.startswith(_OPTIMIZER):
                 _, number, key = name.split(".")
                 optimizer.setdefault(int(number), {})[key] = value
-        return Checkpoint(network.eval(), list(text["classes"]), dict(text["training"]), optimizer)
+        training = dict(text["training"])
+        if not all(isinstance(one, str) for one in training.get("learned", ())):
+            raise TypeError("learned from something without a name")
+        return Checkpoint(network.eval(), list(text["classes"]), training, optimizer)
     except Exception as error:  # whatever a file holds in place of what `save` wrote
         reason = str(error).partition("\n")[0]
         raise ValueError(

@@ -118,6 +118,7 @@ def make_index(
     OSError, ValueError
     """
     kept = load(model)
+    told = "learned" in kept.training
     known = set(kept.training.get("learned", ()))
     found = embed(kept.network, files.paths, cipher_only=cipher_only, device=device)
     used = files.take(found.kept)
@@ -126,7 +127,7 @@ def make_index(
         [os.fspath(path) for path in used.paths],
         used.labels,
         used.classes,
-        np.array([mark(name) in known for name in used.names], bool),
+        np.array([not told or mark(name) in known for name in used.names], bool),
         identify(kept.network),
     )
     return index, found.skipped

@@ -19,6 +19,7 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.intp]
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png")
+_PICTURES = {*SUFFIXES, ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"}  # before encryption, too
 COREL_CLASS_SIZE = 100  # Corel numbers its pictures through: n.jpg is of class n // 100
 
 _LAYOUTS = (
@@ -44,8 +45,8 @@ class LabelledFiles:
     classes : list of str
         In natural order; none if nobody knows.
     names : list of str
-        (n,), the paths below the folder of the data set, without suffix: another encryption of the
-        same pictures has the same names.
+        (n,), the paths below the folder of the data set or of its CSV file, without suffixes of
+        pictures, be they several: another encryption of the same pictures has the same names.
     """
 
     paths: list[Path]
@@ -160,13 +161,13 @@ def read_files(paths: Sequence[str | os.PathLike[str]]) -> LabelledFiles:
     --------
     >>> files = read_files(["b.jpg", "a.jpg"])
     >>> files.names, files.labels.tolist(), files.classes
-    (['b', 'a'], [-1, -1], [])
+    (['b.jpg', 'a.jpg'], [-1, -1], [])
     """
     found: list[Path] = []
     for path in map(Path, paths):
         below = path.is_dir()
         found += sorted(_pictures(path), key=lambda p: natural(p.as_posix())) if below else [path]
-    names = [path.with_suffix("").as_posix() for path in found]
+    names = [path.as_posix() for path in found]
     return LabelledFiles(found, np.full(len(found), -1, np.intp), [], names)
 
 
@@ -218,8 +219,17 @@ def _labelled(named: Sequence[tuple[Path, str]], root: Path) -> LabelledFiles:
     order = sorted(named, key=lambda pair: (index[pair[1]], natural(pair[0].as_posix())))
     labels = np.array([index[name] for _, name in order], np.intp)
     paths = [path for path, _ in order]
-    names = [PurePath(os.path.relpath(p, root)).with_suffix("").as_posix() for p in paths]
-    return LabelledFiles(paths, labels, classes, names)
+    return LabelledFiles(paths, labels, classes, [_name(path, root) for path in paths])
+
+
+def _name(path: Path, root: Path) -> str:
+    try:
+        name = PurePath(os.path.relpath(path, root))
+    except ValueError:  # on another drive of Windows
+        name = path.absolute()
+    while name.suffix.lower() in _PICTURES:  # a.png.jpg, as the command names what was a.png
+        name = name.with_suffix("")
+    return name.as_posix()
 
 
 # --- splits -----------------------------------------------------------------------------------

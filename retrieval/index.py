@@ -20,7 +20,21 @@ from jpegcrypt.retrieval.folders import Indices
 
 Features = npt.NDArray[np.float32]
 
-DIGITS = 6  # of a cosine in float32: how a product is summed shows in those behind
+DIGITS = 6
+
+
+def similarity(features: Features, others: Features) -> Features:
+    """Return the cosines of features of length 1, their product, to six digits.
+
+    So equal pictures are equally similar: how a product is summed shows in the digits behind.
+
+    Examples
+    --------
+    >>> similarity(np.eye(2, dtype=np.float32), np.float32([0.6, 0.8]))
+    array([0.6, 0.8], dtype=float32)
+    """
+    cosines: Features = np.round(features @ others, DIGITS)
+    return cosines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +51,8 @@ class Index:
         Indices into `classes`; -1 for all where nobody knows.
     classes : list of str
     learned : bool array (n,)
-        Which of them the model learned from, or from another encryption of.
+        Which of them the model learned from, or from another encryption of; all of them if it does
+        not tell.
     model : str
         What tells the model that made the features from others; features of different models
         cannot be compared.
@@ -145,16 +160,16 @@ class Index:
             )
         k = min(k, len(self))
         places = np.empty((len(wanted), k), np.intp)
-        similarity = np.empty((len(wanted), k), np.float32)
+        found = np.empty((len(wanted), k), np.float32)
         for i, query in enumerate(wanted):
-            cosines = np.round(self.features @ query, DIGITS)
+            cosines = similarity(self.features, query)
             # Every picture as similar as the k-th, then in order: a partition alone breaks ties
             # as it likes.
             least = np.partition(cosines, len(self) - k)[len(self) - k]
             candidates = np.flatnonzero(cosines >= least)
             order = candidates[np.argsort(-cosines[candidates], kind="stable")][:k]
-            places[i], similarity[i] = order, cosines[order]
-        return similarity, places
+            places[i], found[i] = order, cosines[order]
+        return found, places
 
     def split(self, *, every: bool = False) -> tuple[Indices, Indices]:
         """Return the places of pictures that the model learned from, and of those new to it.
@@ -175,8 +190,8 @@ class Index:
             return np.arange(0), np.arange(len(self))
         if self.learned.all():
             raise ValueError(
-                f"the model learned from all of the {len(self)} pictures, expected some that are "
-                "new to it; --all takes them all the same"
+                f"the model learned from all of the {len(self)} pictures, or does not tell from "
+                "which, expected some that are new to it; --all takes them all the same"
             )
         return np.flatnonzero(self.learned), np.flatnonzero(~self.learned)
 
@@ -210,8 +225,8 @@ class Index:
         (1.0, 1.0)
         """
         features, labels = self.features[test], self.labels[test]
-        scores = {"test": metrics.score(features @ features.T, labels)}
+        scores = {"test": metrics.score(similarity(features, features.T), labels)}
         if np.isin(labels, self.labels[train]).any():
-            gallery = features @ self.features[train].T
+            gallery = similarity(features, self.features[train].T)
             scores["train"] = metrics.score(gallery, labels, self.labels[train])
         return scores

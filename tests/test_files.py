@@ -29,7 +29,7 @@ from jpegcrypt import (
     encrypt_file,
     inspect,
 )
-from jpegcrypt.codec.markers import segment
+from jpegcrypt.codec.markers import APP1, XMP, segment
 
 DATA = Path(skimage.__file__).parent / "data"
 
@@ -245,6 +245,20 @@ def test_further_pictures_of_a_jpeg_are_lost_and_told(album):
     assert metadata.segments is None
 
 
+def test_of_several_xmp_packets_the_last_counts(folder):
+    packets = [segment(APP1, XMP + body) for body in (b"<a/>", b"<b/>")]
+    data = io.BytesIO()
+    Image.new("L", (16, 16)).save(data, "JPEG")
+    Path("two.jpg").write_bytes(b"\xff\xd8" + b"".join(packets) + data.getvalue()[2:])
+    encrypt_file("two.jpg", "noise.jpg", KEY)
+    decrypt_file("noise.jpg", "again.jpg", KEY)
+    with Image.open("two.jpg") as source, Image.open("again.jpg") as again:
+        assert again.info["xmp"] == source.info["xmp"] == b"<b/>"
+        assert [p for name, p in again.applist if name == "APP1"] == [
+            p for name, p in source.applist if name == "APP1"
+        ]
+
+
 def test_nothing_of_it_is_left_after_a_strip(album):
     encrypt_file(album, "noise.jpg", KEY, metadata="strip")
     assert inspect(Path("noise.jpg").read_bytes()).sealed_metadata == 0
@@ -291,7 +305,7 @@ def test_what_cannot_be_kept_is_told_to_the_caller(cat, source):
         ),
         "PNG": (
             png.getvalue() + b"zip",
-            ["1 text chunks that are repeated or broken", "chunks caBX",
+            ["1 text chunks that are repeated, broken or behind further frames", "chunks caBX",
              "3 bytes behind the picture"],
         ),
         "TIFF": (tiff.getvalue(), ["DocumentName", "IPTCNAA"]),

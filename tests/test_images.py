@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from checks import photo, pillow_pixels
 from jpegcrypt import (
@@ -569,3 +569,40 @@ def test_names_of_pictures():
     yes = ["a.jpg", "a.PNG", "b/c.tiff", "a.webp", "a.gif", "a.HEIC", "a.dng"]
     no = ["a.txt", "a", ".jpg", "a.mpg", "a.pdf", "a.eps", "Thumbs.db", "a.mp4"]
     assert [name for name in yes + no if format_of_name(name)] == yes
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA"])
+def test_text_of_a_png_is_no_field(mode):
+    """Pillow has text, sizes, profiles and transparency in one dictionary."""
+    names = ["dpi", "exif", "icc_profile", "transparency", "xmp", "gamma", "comment"]
+    plain = Image.new(mode, (8, 8))
+    if mode == "RGBA":
+        plain.putalpha(255)
+    pictures = []
+    for text in ({}, dict.fromkeys(names, "12")):
+        chunks = PngImagePlugin.PngInfo()
+        for name, value in text.items():
+            chunks.add_text(name, value)
+        file = io.BytesIO()
+        plain.save(file, "PNG", pnginfo=chunks, dpi=(300, 300))
+        pictures.append(read_image(file.getvalue()))
+        read_image(file.getvalue(), strip=True)
+    (pixels, without), (same, metadata) = pictures
+    np.testing.assert_array_equal(same, pixels)
+    assert metadata.text is not None
+    assert dict(metadata.text).keys() == set(names) - {"comment"}
+    assert metadata.comment == b"12"
+    assert (metadata.exif, metadata.xmp, metadata.icc_profile) == (None, None, None)
+    assert metadata.dpi == without.dpi
+
+
+def test_a_transparent_color_outlives_text_of_its_name():
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("transparency", "12")
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "PNG", transparency=0, pnginfo=chunks)
+    data = file.getvalue()
+    assert data.index(b"tEXt") < data.index(b"tRNS")
+    with pytest.raises(UnreadableImage, match="transparen"):
+        read_image(data)
+    assert read_image(data, background=(255, 255, 255))[0].min() == 255

@@ -199,3 +199,5 @@ def test_parts_are_compared_with_the_whole_of_the_same_seeds() -> None:
         "| `block_set-nonce-a` | 1 | 7 | bf16 | 0.300 | 0.300 | 0.300 | 1 |",
         "| `block_set-nonce-b` | 2 | 7 | bf16 | 0.300 ± 0.141 | 0.300 | 0.300 | 1 |",
     ]
+    apart = run("block_set-nonce-c", {1: 0.3})
+    assert dict(retrieval_figures.whole(run("block_set-nonce", {0: 0.5}), apart)) == {}

@@ -21,7 +21,7 @@ from jpegcrypt import metadata as meta
 from jpegcrypt.cipher.bank import BANKS, dct_bank
 from jpegcrypt.codec import write as jpeg_write
 from jpegcrypt.codec.decode import decode_planes, planes_to_image
-from jpegcrypt.codec.markers import segment
+from jpegcrypt.codec.markers import XMP, segment
 from jpegcrypt.codec.parse import MAX_PIXELS, JpegFile, parse
 from jpegcrypt.codec.write import frame_identity
 from jpegcrypt.encoder import (
@@ -604,11 +604,16 @@ def _plain_segments(metadata: Metadata) -> list[bytes]:
     segments = [jpeg_write.jfif_segment(metadata.dpi)]
     if metadata.exif:
         segments.append(jpeg_write.exif_segment(metadata.exif))
-    if metadata.xmp:
-        segments.append(jpeg_write.xmp_segment(metadata.xmp))
+    others = [segment(*other) for other in metadata.segments or ()]
+    xmp = [jpeg_write.xmp_segment(metadata.xmp)] if metadata.xmp else []
+    several = xmp and any(payload.startswith(XMP) for _, payload in metadata.segments or ())
+    if not several:
+        segments += xmp
     if metadata.icc_profile:
         segments += jpeg_write.icc_segments(metadata.icc_profile)
-    segments += [segment(*other) for other in metadata.segments or ()]
+    segments += others
+    if several:  # the last one counts
+        segments += xmp
     if metadata.comment:
         segments.append(jpeg_write.comment_segment(metadata.comment))
     return segments

@@ -38,8 +38,8 @@ def read_image(
     """Read a picture as `encrypt` wants it: 8 bits, gray or RGB, the first frame.
 
     Palettes, CMYK and other colors become RGB, 1 and 16 bits become 8. The orientation that EXIF
-    asks for is left to EXIF, unless that is stripped. A `MetadataWarning` tells what else the file
-    holds that `Metadata` does not, such as a video behind the picture.
+    asks for is left to EXIF, unless that is stripped. A `MetadataWarning` tells what else a JPEG,
+    PNG or TIFF holds that `Metadata` does not, such as a video behind the picture.
 
     Parameters
     ----------
@@ -103,7 +103,9 @@ def _load(data: bytes) -> tuple[Image.Image, Pixels | None, Metadata]:
         _check_loadable(image)
         pixels = _decode_jpeg(data, image)
         if pixels is None:
+            _drop_text(image)
             image.load()
+            _drop_text(image)  # what stood behind the pixels
         metadata = Metadata.from_pillow(image)
         if not metadata.exif and (exif := _collect_exif(image)):
             metadata = replace(metadata, exif=exif)
@@ -123,6 +125,18 @@ def _load(data: bytes) -> tuple[Image.Image, Pixels | None, Metadata]:
         raise UnreadableImage(
             f"a broken {kind or 'image'} file: {_text(error)}", format=kind or "unknown"
         ) from error
+
+
+def _drop_text(image: ImageFile.ImageFile) -> None:
+    """Take out text of a PNG that has the name of a field that Pillow makes of other chunks."""
+    decoder = getattr(image, "png", None)  # until all is read
+    text: dict[str, str] = decoder.im_text if decoder else getattr(image, "text", {})
+    for name in _FIELDS & text.keys():
+        if image.info.get(name) in (text[name], text[name].encode("latin-1", "replace")):
+            del image.info[name]
+
+
+_FIELDS = {"dpi", "exif", "icc_profile", "transparency", "xmp"}
 
 
 def _open(file: io.BytesIO) -> ImageFile.ImageFile:
@@ -218,7 +232,7 @@ def _to_gray_or_rgb(image: Image.Image, background: tuple[int, int, int] | None)
 def _convert(image: Image.Image, mode: str) -> Image.Image:
     try:
         return image.convert(mode)
-    except ValueError as error:
+    except (ValueError, TypeError, OSError) as error:
         raise UnreadableImage(
             f"mode {image.mode}, which Pillow does not convert to {mode}", format=image.format
         ) from error

@@ -62,7 +62,7 @@ def _of_png(data: bytes, text: dict[str, str]) -> Iterator[str]:
             others.add(kind.decode("latin-1"))
     n_read = sum(map(is_keyword, text))
     if n_texts > n_read:
-        yield f"{n_texts - n_read} text chunks that are repeated or broken"
+        yield f"{n_texts - n_read} text chunks that are repeated, broken or behind further frames"
     if others:
         more = " and others" if len(others) > _LISTED else ""
         yield f"chunks {', '.join(sorted(others)[:_LISTED])}{more}"
@@ -80,6 +80,7 @@ _PNG_CHUNKS = {  # those of pixels, and those that a field holds
     b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"bKGD", b"hIST", b"sBIT", b"sPLT", b"gAMA", b"cHRM",
     b"sRGB", b"cICP", b"mDCV", b"cLLI", b"acTL", b"fcTL", b"fdAT", b"iCCP", b"pHYs", b"eXIf",
     b"tIME", b"oFFs", b"vpAg",  # when this file was written, and where on a page
+    b"iDOT",  # where Apple's decoder may begin a second time
 }  # fmt: skip
 _TIFF_TAGS = (
     ExifTags.Base.DocumentName, ExifTags.Base.PageName, ExifTags.Base.HostComputer,

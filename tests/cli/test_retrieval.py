@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def data() -> None:
     network = create("gmlp", classes=2, height=48, width=32, dimension=16, hidden=32, depth=1)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    checkpoint.save("tiny.safetensors", network, ["a", "b"], {})
+    checkpoint.save("tiny.safetensors", network, ["a", "b"], {"learned": []})
 
 
 def test_embed_search_evaluate() -> None:
@@ -68,6 +69,7 @@ def test_embed_search_evaluate() -> None:
     """)
     told = json.loads(jpegcrypt("evaluate index.npz --json").stdout)
     assert (told["learned"], told["queries"]) == (0, 20)
+    assert "learned from none of these pictures" in jpegcrypt("evaluate index.npz").stderr
     shown = jpegcrypt("evaluate index.npz").stdout
     assert "gallery: 20 pictures\n" in shown
     for scores in told["gallery"].values():
@@ -111,16 +113,12 @@ def test_a_folder_whose_classes_nothing_tells() -> None:
 def test_names_that_are_no_text() -> None:
     name = os.fsdecode(b"set/caf\xe9\x1b[2J.jpg")
     Path("set/red/3.jpg").rename(name)
-    jpegcrypt("embed set/blue index.npz --model tiny.safetensors --overwrite")
-    run = [sys.executable, "-m", "jpegcrypt"]
-    model = ["--model", "tiny.safetensors"]
-    subprocess.run([*run, "embed", name, "index.npz", "--overwrite", *model], check=True)
-    found = subprocess.run([*run, "search", "index.npz", name, *model], capture_output=True)
-    assert found.stdout == b"1.0000  set/caf\\udce9\\x1b[2J.jpg\n"
-    found = subprocess.run(
-        [*run, "search", "index.npz", name, *model, "--json"], capture_output=True
-    )
-    Path("list.json").write_bytes(found.stdout)
+    quoted, model = shlex.quote(name), "--model tiny.safetensors"
+    assert jpegcrypt(f"embed {quoted} index.npz {model}").exit_code == 0
+    found = jpegcrypt(f"search index.npz {quoted} {model}")
+    assert found.stdout == "1.0000  set/caf\\udce9\\x1b[2J.jpg\n"
+    found = jpegcrypt(f"search index.npz {quoted} {model} --json")
+    Path("list.json").write_text(found.stdout)
     assert jpegcrypt("page list.json found.html").exit_code == 0
     assert b"caf\\udce9" in Path("found.html").read_bytes()
 

@@ -38,7 +38,7 @@ def model(tmp_path: Path) -> Path:
     network = create("gmlp", classes=2, height=48, width=32, dimension=16, hidden=32, depth=1)
     for parameter in network.parameters():  # a fresh gMLP sees nothing but its class token
         torch.nn.init.normal_(parameter, std=0.3)
-    checkpoint.save(path, network, ["a", "b"], {})
+    checkpoint.save(path, network, ["a", "b"], {"learned": []})
     return path
 
 
@@ -74,6 +74,9 @@ def test_an_index_knows_what_was_learned_from(folder: Path, model: Path) -> None
     (folder / "a/1.jpg").write_text("broken")
     index, _ = make_index(model, read_folder(folder))
     assert index.learned.tolist() == [False, False, True]
+    checkpoint.save(model, checkpoint.load_model(model), ["a", "b"], {})  # it does not tell
+    index, _ = make_index(model, read_folder(folder))
+    assert index.learned.tolist() == [True, True, True]
 
 
 @pytest.mark.parametrize("name", ["gmlp", "block_set"])

@@ -1,5 +1,6 @@
 """Layouts of data sets, and their splits."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +86,21 @@ def test_a_csv_file_that_is_none(tmp_path: Path, table: str, text: str) -> None:
 def test_names_are_those_of_other_encryptions(tmp_path: Path) -> None:
     touch(tmp_path / "one", "lake/1.jpg", "lake/a/1.jpg", "bus/2.x.jpg")
     touch(tmp_path / "two", "lake/1.png", "lake/a/1.jpeg", "bus/2.x.jpg")
+    touch(tmp_path / "three", "lake/1.png.jpg", "lake/a/1.webp.jpg", "bus/2.x.JPG.png")
     table = tmp_path / "two" / "labels.csv"
     table.write_text("path,label\nlake/1.png,lake\nlake/a/1.jpeg,lake\n./bus/2.x.jpg,bus\n")
-    for root in (tmp_path / "one", tmp_path / "two", table):
+    for root in (tmp_path / "one", tmp_path / "two", tmp_path / "three", table):
         assert read_folder(root).names == ["bus/2.x", "lake/1", "lake/a/1"]
+
+
+def test_a_csv_file_on_another_drive(tmp_path: Path, monkeypatch) -> None:
+    def apart(path: Path, start: Path) -> str:
+        raise ValueError(f"path is on mount 'D:', start on mount {start}")
+
+    monkeypatch.setattr(os.path, "relpath", apart)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n/d/a.jpg,x\n")
+    assert read_folder(table).names == ["/d/a"]
 
 
 def test_files_without_classes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jpegcrypt.retrieval import metrics
-from jpegcrypt.retrieval.index import Index
+from jpegcrypt.retrieval.index import Index, similarity
 
 
 @pytest.fixture
@@ -38,6 +38,14 @@ def test_equal_pictures_come_in_order() -> None:
     index = Index(one.repeat(n, axis=0), ["a"] * n, np.full(n, -1), [], np.zeros(n, bool), "model")
     assert index.search(one, 4)[1].tolist() == [[0, 1, 2, 3]]
     assert index.search(one, n)[1].tolist() == [list(range(n))]
+
+
+def test_equal_pictures_are_equally_similar() -> None:
+    n, d = 997, 305
+    rows = metrics.unit(np.random.default_rng(0).standard_normal((n, d))).astype(np.float32)
+    rows[500:] = rows[: n - 500]
+    both = similarity(rows, rows.T)
+    np.testing.assert_array_equal(both[:, 500:], both[:, : n - 500])
 
 
 def test_the_file_brings_all_back(index: Index, tmp_path: Path) -> None:

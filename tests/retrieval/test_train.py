@@ -362,6 +362,7 @@ def test_what_is_no_checkpoint(tmp_path) -> None:
         changed(b"classes", b"klasses"),
         changed(rb"\"classes\": [\"a\", \"b\"]", rb"\"classes\": 7"),
         changed(b"resnet", b"nosuch"),
+        changed(rb"\"training\": {}", rb"\"training\": {\"learned\": 5}"),
         changed(rb"\"channels\": 8", rb"\"channels\": 0"),
     ):
         path.write_bytes(broken)

@@ -94,6 +94,8 @@ def evaluate(
     found = _load(index)
     with about(index):
         learned, new = found.split(every=every)
+        if not every and not len(learned):
+            say("the model learned from none of these pictures, as their names tell")
         galleries = found.evaluate(learned, new)
     if rankings is not None:
         text = json.dumps(_rankings(found, new), indent=1)
@@ -121,11 +123,13 @@ def evaluate(
 
 def _rankings(index: "Index", queries: "Indices") -> list[Any]:
     """Return the ten best of the test pictures for the first query of each class."""
+    from jpegcrypt.retrieval.index import similarity
+
     _, first = np.unique(index.labels[queries], return_index=True)
     features = index.features[queries]
     listed = []
     for i in first:
-        cosines = features @ features[i]
+        cosines = similarity(features, features[i])
         cosines[i] = -np.inf  # the query itself
         best = np.argsort(-cosines, kind="stable")[: min(10, len(queries) - 1)]
         listed.append(

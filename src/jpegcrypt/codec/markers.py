@@ -91,11 +91,11 @@ def walk(data: bytes) -> Iterator[tuple[int, int]]:
     position = 2
     while found := _MARKER.search(data, position):
         marker, position = found[0][1], found.end()
-        if marker >= SOF0 and marker != EOI:
+        if marker != EOI:
             position += max(2, int.from_bytes(data[position : position + 2]))
         yield marker, position
         if marker == EOI:
             return
 
 
-_MARKER = re.compile(rb"\xff[^\0\xd0-\xd8\xff]")  # no stuffed zero, RSTn, SOI or fill byte
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # no stuffed zero, TEM, RSTn, SOI, fill byte
