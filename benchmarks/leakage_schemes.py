@@ -46,6 +46,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
 PAPER = Path(__file__).parent / "results" / "leakage" / "paper-feng2021.json"
 SIDES = (192, 128)  # of feng2021, or 128x192
 FENG2021 = tuple(product((16, 8), (1, 2, 3)))  # P, and M in quarters of the blocks
+KEYS = tuple(Key(i.to_bytes(32)) for i in range(10))  # of feng2021
 
 
 # --- Table I of lu2022 ----------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def targets(quality: int) -> Iterator[tuple[str, Target]]:
 def histograms(pictures: Sequence[Pixels], qualities: Sequence[int]) -> list[dict[str, Any]]:
     """Return the rows of Table I of lu2022.
 
-    For each histogram the mean distance on raw counts as in the paper, and its ratio to the
+    For each histogram the mean distance on raw counts as in the paper, and its ratio to the same
     distance of two different plain files, None where there is no such histogram; then what is
     expected and what was found: 0 if all files are at distance 0, x if none is.
     """
@@ -113,8 +114,8 @@ def histograms(pictures: Sequence[Pixels], qualities: Sequence[int]) -> list[dic
                         row.feature: row.raw if there else None
                         for row, there in zip(found, inside, strict=True)
                     },
-                    "leak_ratio": {
-                        row.feature: row.leak_ratio if there else None
+                    "raw_leak_ratio": {
+                        row.feature: row.raw_leak_ratio if there else None
                         for row, there in zip(found, inside, strict=True)
                     },
                     "expected": None if expected is None else list(expected),
@@ -155,7 +156,7 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for row in rows:
         cells = [
             NONE if row["raw"][name] is None else f"{row['raw'][name]:.0f}, {ratio:.2f}"
-            for name, ratio in row["leak_ratio"].items()
+            for name, ratio in row["raw_leak_ratio"].items()
         ]
         expected = ", ".join(row["expected"] or ["not said"])
         verdict = {True: "as expected", False: "**not as expected**", None: ""}[row["as_expected"]]
@@ -169,23 +170,30 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def psnr_of_feng2021(pictures: Sequence[Pixels]) -> list[dict[str, Any]]:
-    """Return the PSNR of plain against encrypted pictures, all RGB samples, for each setting."""
+    """Return the PSNR of plain against encrypted pictures, all RGB samples, for each setting.
+
+    All pictures have one key, as in the paper, so that the mean of the pictures depends on it: its
+    mean and standard deviation over some keys.
+    """
     sized = [_resized(picture) for picture in pictures]
     rows = []
     for block, quarters in FENG2021:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FixedKeyWarning)  # as in the paper
-            files = [
-                feng2021.encrypt(picture, OWNER, block=block, quarters=quarters)
-                for picture in sized
-            ]
-        found = [
-            psnr(picture, feng2021.read(data)[0])
-            for picture, data in zip(sized, files, strict=True)
-        ]
+        found = [_mean_psnr(sized, key, block, quarters) for key in KEYS]
         chosen = math.prod(SIDES) // block**2 * quarters // 4
-        rows.append({"P": block, "M": chosen, "psnr": float(np.mean(found))})
+        rows.append(
+            {"P": block, "M": chosen, "keys": len(KEYS)}
+            | {"psnr": float(np.mean(found)), "deviation": float(np.std(found, ddof=1))}
+        )
     return rows
+
+
+def _mean_psnr(pictures: Sequence[Pixels], key: Key, block: int, quarters: int) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FixedKeyWarning)  # as in the paper
+        files = [feng2021.encrypt(one, key, block=block, quarters=quarters) for one in pictures]
+    return float(
+        np.mean([psnr(one, feng2021.read(f)[0]) for one, f in zip(pictures, files, strict=True)])
+    )
 
 
 def _resized(picture: Pixels) -> Pixels:
@@ -198,8 +206,9 @@ def psnr_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield Table I of feng2021 as Markdown, beside the numbers of the paper."""
     paper = json.loads(PAPER.read_text("utf-8"))
     printed = {row["what"]: row["value"] for row in paper["rows"] if row["table"] == "I"}
-    yield f"| feng2021, P, M | PSNR, dB | the paper, on {paper['data']} |"
+    keys = rows[0]["keys"]
+    yield f"| feng2021, P, M | PSNR, dB, mean ± sd of {keys} keys | the paper, on {paper['data']} |"
     yield "|---|--:|--:|"
     for row in rows:
         value = printed[f"PSNR, P = {row['P']}, M = {row['M']}"]
-        yield f"| {row['P']}, {row['M']} | {row['psnr']:.3f} | {value} |"
+        yield f"| {row['P']}, {row['M']} | {row['psnr']:.2f} ± {row['deviation']:.2f} | {value} |"

@@ -72,7 +72,7 @@ def row(
     if target is not None:
         rows = {one.feature: one for one in leakage.measure(target, pictures)}
         found["same_histogram"] = {name: rows[name].zero / len(pictures) for name in HISTOGRAMS}
-        found["leak_ratio"] = {name: rows[name].leak_ratio for name in HISTOGRAMS}
+        found["raw_leak_ratio"] = {name: rows[name].raw_leak_ratio for name in HISTOGRAMS}
         best = max(rows.values(), key=lambda one: one.own_key.value)
         found["found_again"] = {"by": best.feature, "rate": best.own_key.value}
     return found

@@ -39,7 +39,8 @@ def lines(found: Found, search: Found) -> Iterator[str]:
     yield f"{versions}. `make bench-schemes`"
     yield ""
     yield "Columns of histograms: 0 if all encrypted files have the histogram of their plain file,"
-    yield "else the distance to it over the distance of two different pictures; ∞ without a JPEG."
+    yield "else the mean distance to it over that of two different plain files, both on raw counts;"
+    yield "∞ without a JPEG."
     yield "Found again: how often an attacker picks the right one of the pictures by the best"
     yield "feature of the audit, encrypting all of them with a key of his own."
     yield ""
@@ -90,7 +91,7 @@ def histogram_cells(row: Found) -> list[str]:
         return ["∞"] * len(HISTOGRAMS) + [""]
     again = row["found_again"]
     cells = [
-        "0" if row["same_histogram"][name] == 1 else f"{row['leak_ratio'][name]:.2f}"
+        "0" if row["same_histogram"][name] == 1 else f"{row['raw_leak_ratio'][name]:.2f}"
         for name in HISTOGRAMS
     ]
     feature = again["by"].replace("|", "\\|")

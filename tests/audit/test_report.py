@@ -47,7 +47,8 @@ def test_a_report_to_read(found):
     assert "![" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     widths = {line.replace("\\|", "").count("|") for line in rows}
-    assert widths == {3, 5, 7, 9}
+    assert widths == {3, 5, 7, 10}
+    assert "| ratio, raw | normalized | ratio, normalized |" in text
 
 
 def test_a_page_that_stands_alone(found):

@@ -4,8 +4,9 @@ For each feature of `histograms`:
 
 * *distance* of an encrypted file from its own plain file, as Table I of Lu et al. (2022), on raw
   counts and on counts that sum to one. Not zero is necessary, and says little;
-* *leak ratio*: that distance over the mean distance of two different plain files. At 1 the
-  encrypted file tells no more about its own picture than about another;
+* *leak ratio*: that distance over the mean distance of two different plain files, again on raw
+  counts and on counts that sum to one. At 1 the encrypted file tells no more about its own picture
+  than about another;
 * *re-identification*: how often the nearest of N candidates is the right one. The naive attacker
   compares with the plain files of the candidates; the other one, after Kerckhoffs, encrypts them
   with a key of his own. Chance is 1 in N; ties count as a draw.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from scipy.stats import binomtest
 
 from jpegcrypt.audit.histograms import FEATURES, Feature
@@ -42,7 +43,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one feature gives away. Ratio and rates are those of the normalized feature.
+    """What one feature gives away. The rates are those of the normalized feature.
 
     Attributes
     ----------
@@ -52,10 +53,10 @@ class Row:
         Of the raw distances.
     zero : int
         Files at distance 0: nothing of this feature is hidden.
-    between : float
-        Mean normalized distance of two different plain files.
-    leak_ratio : float
-        ``normalized / between``.
+    raw_between, between : float
+        Mean distance of two different plain files, raw and normalized.
+    raw_leak_ratio, leak_ratio : float
+        ``raw / raw_between`` and ``normalized / between``.
     naive, own_key : Rate
         Re-identification.
     """
@@ -66,6 +67,8 @@ class Row:
     smallest: float
     largest: float
     zero: int
+    raw_between: float
+    raw_leak_ratio: float
     between: float
     leak_ratio: float
     naive: Rate
@@ -119,14 +122,13 @@ def _row(
     own: npt.NDArray[np.float64],
 ) -> Row:
     raw = np.linalg.norm(plain - cipher, axis=1)
+    raw_between = mean_distance(plain)
     if name in COUNTS:
         plain, cipher, own = (
             a / np.maximum(a.sum(1, keepdims=True), 1) for a in (plain, cipher, own)
         )
     normalized = float(np.linalg.norm(plain - cipher, axis=1).mean())
-    others = cdist(plain, plain)
-    n = len(plain)
-    between = float(others.sum() / (n * (n - 1)))
+    between = mean_distance(plain)
     return Row(
         feature=name,
         raw=float(raw.mean()),
@@ -134,11 +136,24 @@ def _row(
         smallest=float(raw.min()),
         largest=float(raw.max()),
         zero=int((raw == 0).sum()),
+        raw_between=raw_between,
+        raw_leak_ratio=float(raw.mean()) / raw_between if raw_between else float("nan"),
         between=between,
         leak_ratio=normalized / between if between else float("nan"),
         naive=reidentification(cdist(cipher, plain)),
         own_key=reidentification(cdist(cipher, own)),
     )
+
+
+def mean_distance(features: npt.NDArray[np.float64]) -> float:
+    """Return the mean distance of two different rows.
+
+    Examples
+    --------
+    >>> mean_distance(np.array([[0.0], [1.0], [3.0]]))
+    2.0
+    """
+    return float(pdist(features).mean())
 
 
 def reidentification(distances: npt.NDArray[np.float64]) -> Rate:

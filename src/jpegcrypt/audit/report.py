@@ -209,14 +209,14 @@ def attack_table(outcomes: Sequence[Outcome]) -> Iterator[str]:
 def leakage_table(rows: Sequence[Row]) -> Iterator[str]:
     """Yield a line for each feature."""
     yield (
-        "| feature | raw | normalized | smallest, raw | at 0 | ratio | found again, naive "
-        "| found again, own key |"
+        "| feature | raw | smallest | at 0 | ratio, raw | normalized | ratio, normalized "
+        "| found again, naive | found again, own key |"
     )
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
     for row in rows:
         yield (
-            f"| {escaped(row.feature)} | {row.raw:.1f} | {row.normalized:.4f} "
-            f"| {row.smallest:.1f} | {row.zero} | {row.leak_ratio:.3f} "
+            f"| {escaped(row.feature)} | {row.raw:.1f} | {row.smallest:.1f} | {row.zero} "
+            f"| {row.raw_leak_ratio:.3f} | {row.normalized:.4f} | {row.leak_ratio:.3f} "
             f"| {percent(row.naive)} | {percent(row.own_key)} |"
         )
 
