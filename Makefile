@@ -82,8 +82,8 @@ bench-schemes: $(VENV)/.dev  ## all schemes: size, quality, speed, histograms (D
 	$(BIN)/python benchmarks/schemes.py $(if $(DATA),--data $(DATA))
 	$(BIN)/python benchmarks/schemes_figures.py
 
-bench-unsupervised: $(VENV)/.dev  ## search without a network, all schemes (DATA=labelled folder)
-	@test -n "$(DATA)" || { echo "hint: make $@ DATA=folder" >&2; exit 1; }
+bench-unsupervised: $(VENV)/.dev  ## search without a network, all schemes (DATA=labelled set or folder)
+	@test -n "$(DATA)" || { echo "hint: make $@ DATA=corel5k, or a folder" >&2; exit 1; }
 	$(BIN)/python benchmarks/unsupervised.py --data $(DATA)
 	$(BIN)/python benchmarks/schemes_figures.py
 

@@ -78,6 +78,22 @@ def default_name() -> str:
     return "cid22" if (data_root() / "cid22").is_dir() else SCIKIT_IMAGE
 
 
+def folder_of(data: str) -> Path:
+    """Return the folder of a data set by its name or path.
+
+    Raises
+    ------
+    Unusable
+    """
+    folder = next((path for path in (data_root() / data, Path(data)) if path.is_dir()), None)
+    if folder is None:
+        raise Unusable(
+            f"no folder {data}, here or among the data sets: give a folder, "
+            "or set JPEGCRYPT_DATA to where the data sets are"
+        )
+    return folder
+
+
 def find(data: str, *, most: int, allow_jpeg_sources: bool = False) -> DataSet:
     """Return a data set by its name or folder, of `most` pictures at even distances.
 
@@ -90,12 +106,7 @@ def find(data: str, *, most: int, allow_jpeg_sources: bool = False) -> DataSet:
     if data == SCIKIT_IMAGE:
         names = [name for name in (*COLOR, *GRAY) if name not in JPEG_BORN]
         return DataSet(data, None, _spread(names, most), len(names))
-    folder = next((path for path in (data_root() / data, Path(data)) if path.is_dir()), None)
-    if folder is None:
-        raise Unusable(
-            f"no folder {data}, here or among the data sets: give a folder, {SCIKIT_IMAGE}, "
-            "or set JPEGCRYPT_DATA to where the data sets are"
-        )
+    folder = folder_of(data)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     names = [path.relative_to(folder).as_posix() for path in files]
     if not names:

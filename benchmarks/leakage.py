@@ -9,7 +9,6 @@ makes no others.
 """
 
 import argparse
-import hashlib
 import json
 import shutil
 import sys
@@ -31,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import leakage_schemes
 from benchmarks.photographs import FULL_FRAME, Pixels, photograph
+from benchmarks.sources import BENCHMARKS, LIBRARY, ROOT, digest, sources
 from jpegcrypt.audit import exact, leakage, report
 from jpegcrypt.audit.attacks import (
     chosen_plaintext,
@@ -50,7 +50,6 @@ from jpegcrypt.audit.outcome import Outcome
 from jpegcrypt.audit.target import Lu2022
 from jpegcrypt.images import read_image
 
-ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "leakage"
 CACHE = ROOT / "build" / "leakage"
 
@@ -133,7 +132,10 @@ def attacks(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
 
 
 def crowd_of(pictures: Sequence[Pixels]) -> list[Pixels]:
-    """Return the middle of all pictures, upright ones lying, at the size of the photographs."""
+    """Return a part from the middle of all pictures, upright ones lying, as large as photographs.
+
+    It is the upper left corner of the middle that `same_size` cuts out.
+    """
     lying = [p if p.shape[1] >= p.shape[0] else p.swapaxes(0, 1) for p in pictures]
     width, height = SIZE
     return [part[:height, :width].copy() for part in same_size(lying)]
@@ -250,20 +252,16 @@ def units(
 def done(
     work: dict[str, Callable[[], Any]], pictures: Sequence[Pixels], *, quick: bool
 ) -> dict[str, Any]:
-    """Do all units that are not yet done, and return what each found."""
-    digest = hashlib.sha256(repr(quick).encode())
-    for folder in (ROOT / "src" / "jpegcrypt", Path(__file__).parent):
-        for path in sorted(folder.rglob("*.*")):
-            if path.suffix in (".py", ".pyx", ".pxd", ".c", ".h"):
-                digest.update(path.read_bytes())
+    """Do all units that are not yet done with these pictures, and return what each found."""
+    known = digest([*sources(LIBRARY), *sources(BENCHMARKS)], quick)
     for picture in pictures:
-        digest.update(picture.tobytes())
+        known.update(picture.tobytes())
     found: dict[str, Any] = {}
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("leakage", total=len(work))
         for unit, do in work.items():
             progress.update(task, description=unit)
-            kept = CACHE / f"{unit}-{digest.hexdigest()[:16]}.json"
+            kept = CACHE / f"{unit}-{known.hexdigest()[:16]}.json"
             if not kept.exists():
                 partly = kept.with_suffix(".part")
                 partly.write_text(json.dumps(report.rounded(do())), "utf-8")
@@ -279,7 +277,7 @@ def run(
     """Measure and attack every configuration of lu2022."""
     many = pictures if quick or folder is None else load(folder, max(CROWD))
     work = units(pictures, many, quick=quick)
-    found = done(work, pictures, quick=quick)
+    found = done(work, [*pictures, *many], quick=quick)
     configurations = [found[unit] for unit in work if "-" in unit]
     return {
         "data": f"{name} ({len(pictures)} pictures)",

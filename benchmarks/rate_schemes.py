@@ -6,7 +6,6 @@ subsampling 4:2:0, but for feng2021. A scheme of `jpegcrypt.schemes` whose files
 part without an entry here, with the Huffman tables of Annex K like Pillow's default.
 """
 
-import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import jpegcrypt
 import jpegcrypt.schemes
 from benchmarks import rate_steps
 from benchmarks.photographs import Pixels
+from benchmarks.sources import LIBRARY, digest, sources
 from jpegcrypt.encoder import EFFORTS
 from jpegcrypt.header import DC_MODES
 from jpegcrypt.schemes import feng2021
@@ -196,28 +196,18 @@ def substituted(picture: Pixels, quality: int) -> tuple[bytes, Pixels]:
 
 # --- which code it was ----------------------------------------------------------------------------
 
-SOURCES = ("cipher", "codec", "native", "schemes")  # beside the modules of the package itself
-SUFFIXES, GENERATED = (".py", ".pyx", ".h", ".c"), "_core.c"
+SOURCES = ("", "cipher", "codec", "native", "schemes")  # folders of the package
 
 
 @cache
 def _code(package: str, module: str) -> str:
     """Hash the version of a package, or our sources; with Pillow's and this benchmark's own."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
     read = [Path(__file__).with_name(f"rate_{name}.py") for name in ("rows", "schemes", "steps")]
+    packages = ["pillow"]
     if package == "jpegcrypt":
-        library = root / "src" / "jpegcrypt"
+        folders = [LIBRARY / name for name in SOURCES]
         others = {f"{name}.py" for name in jpegcrypt.schemes.names() if name != module}
-        for folder in (library, *(library / name for name in SOURCES)):
-            read += sorted(
-                p
-                for p in folder.glob("*.*")
-                if p.suffix in SUFFIXES and p.name not in {GENERATED, *others}
-            )
+        read += [p for p in sources(LIBRARY) if p.parent in folders and p.name not in others]
     else:
-        digest.update(f"{package} {version(package)}".encode())
-    digest.update(f"pillow {version('pillow')}".encode())
-    for path in read:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:10]
+        packages.append(package)
+    return digest(read, *(f"{one} {version(one)}" for one in packages)).hexdigest()[:10]

@@ -3,12 +3,12 @@
 The owner encrypts all pictures, each with a nonce of its own; the server takes the features of the
 files. Words and classes are learned on the training part (70 % of each class), and each picture of
 the test part is searched among the others. What is done is kept in build/unsupervised, so that a
-run that was stopped goes on.
+run that was stopped goes on; --fresh begins anew.
 """
 
 import argparse
-import hashlib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,8 @@ from scipy.spatial.distance import cdist
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import paper_tables
+from benchmarks import data_sets, paper_tables
+from benchmarks.sources import LIBRARY, RETRIEVAL, ROOT, digest, sources
 from benchmarks.speed import cpu_model
 from jpegcrypt.audit.report import rounded
 from jpegcrypt.audit.target import OWNER
@@ -37,7 +38,6 @@ from jpegcrypt.retrieval.metrics import score
 from jpegcrypt.retrieval.words import VisualWords
 from jpegcrypt.schemes import load, names
 
-ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "unsupervised.json"
 CACHE = ROOT / "build" / "unsupervised"
 QUALITY = 75
@@ -136,13 +136,16 @@ def few(files: LabelledFiles, most: int | None) -> LabelledFiles:
 
 def run(folder: Path, chosen: Sequence[str], most: int | None, jobs: int) -> dict[str, Any]:
     files = few(read_folder(folder), most)
-    digest = hashlib.sha256(version("jpegcrypt").encode())
+    train, test = stratified(files.labels, seed=SEED)
+    versions = {one: version(one) for one in ("jpegcrypt", "numpy", "scikit-learn", "scipy")}
+    code = [*sources(LIBRARY), *sources(RETRIEVAL), Path(__file__)]
+    known = digest(code, versions, QUALITY, SEED, WORD_PICTURES, files.labels.tolist())
     for path in files.paths:
-        digest.update(f"{path.name} {path.stat().st_size}".encode())
+        known.update(path.read_bytes())
     CACHE.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in track(chosen, description="schemes", console=Console(stderr=True)):
-        kept = CACHE / f"{name}-{digest.hexdigest()[:16]}.json"
+        kept = CACHE / f"{name}-{known.hexdigest()[:16]}.json"
         if not kept.exists():
             partly = kept.with_suffix(".part")
             partly.write_text(json.dumps(rounded(measure(name, files, jobs))), "utf-8")
@@ -150,23 +153,28 @@ def run(folder: Path, chosen: Sequence[str], most: int | None, jobs: int) -> dic
         rows.append(json.loads(kept.read_text("utf-8")))
     return {
         "data": f"{folder.resolve().name} ({len(files)} pictures, {len(files.classes)} classes)",
+        "parts": {"train": len(train), "words": min(WORD_PICTURES, len(train)), "test": len(test)},
         "machine": cpu_model(),
-        "versions": {one: version(one) for one in ("jpegcrypt", "numpy", "scikit-learn", "scipy")},
+        "versions": versions,
         "schemes": rows,
     }
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="a folder of labelled pictures")
+    parser.add_argument("--data", required=True, help="folder or name of labelled pictures")
     parser.add_argument("--schemes", nargs="+", choices=names(), default=names(), metavar="ID")
     parser.add_argument("--per-class", type=int, help="pictures of each class at most")
     parser.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="file (%(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="do not go on with a stopped run")
     options = parser.parse_args(arguments)
+    if options.fresh and CACHE.exists():
+        shutil.rmtree(CACHE)
     try:
-        found = run(options.data, options.schemes, options.per_class, options.jobs)
-    except (OSError, ValueError) as error:
+        folder = data_sets.folder_of(options.data)
+        found = run(folder, options.schemes, options.per_class, options.jobs)
+    except (OSError, ValueError, data_sets.Unusable) as error:
         parser.error(str(error))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")

@@ -53,6 +53,19 @@ def test_a_small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert leakage_figures.short_text(found, bank="authors16").count("\n| ") == 3
 
 
+def test_all_pictures_that_a_unit_sees_tell_if_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leakage, "CACHE", tmp_path)
+    few, many, others = tiles(1), tiles(2), tiles(3)
+    monkeypatch.setattr(leakage, "units", lambda few, many, quick: {"crowds": lambda: len(many)})
+    counts = []
+    for crowd in (many, others, many):
+        monkeypatch.setattr(leakage, "load", lambda folder, count, crowd=crowd: crowd)
+        counts.append(leakage.run(tmp_path, few, "some", quick=False)["crowds"])
+    assert counts == [2, 3, 2]
+
+
 def test_the_documents_are_current() -> None:
     assert leakage_figures.main(["--check"]) == 0, f"run: {leakage_figures.COMMAND}"
     with pytest.raises(ValueError, match="no line"):
@@ -124,12 +137,19 @@ def test_a_zero_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert "| not said | x, x, x, 0 |  |" in text
 
 
-def test_psnr_of_feng2021_falls_with_the_substituted_blocks() -> None:
+def test_psnr_of_feng2021_falls_with_the_substituted_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leakage_schemes, "KEYS", leakage_schemes.KEYS[:3])
     rows = leakage_schemes.psnr_of_feng2021([*tiles(2), tiles(1, 192, 128)[0]])
     for block in (16, 8):
         found = [row["psnr"] for row in rows if row["P"] == block]
         assert found == sorted(found, reverse=True)
         assert 5 < found[-1] < found[0] < 15
+    for row in rows:
+        assert row["keys"] == 3
+        assert 0 < row["deviation"] < 2
+    assert " ± " in [*leakage_schemes.psnr_lines(rows)][-1]
 
 
 def test_the_committed_tables_of_all_schemes() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; the dev extra has it")
 
 from benchmarks import paper_tables, unsupervised
+from jpegcrypt.retrieval.folders import LabelledFiles
 from jpegcrypt.retrieval.metrics import AP_RULES
 from jpegcrypt.schemes import names
 
@@ -56,9 +58,49 @@ def test_every_kind_of_descriptor_finds_the_class(
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
 
 
+def test_what_is_kept_is_true_of_code_settings_and_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unsupervised, "CACHE", tmp_path / "cache")
+    monkeypatch.setenv("JPEGCRYPT_DATA", str(tmp_path))
+    data = labelled_folder(tmp_path / "set")
+    asked = []
+
+    def measured(name: str, files: LabelledFiles, jobs: int) -> dict[str, Any]:
+        asked.append(name)
+        return {"scheme": name, "scores": {"full": {"mean": 0.5, "chance": 0.1}}}
+
+    monkeypatch.setattr(unsupervised, "measure", measured)
+    monkeypatch.setattr(paper_tables, "lines", lambda found: ())
+
+    def runs(*more: str) -> int:
+        asked.clear()
+        out = str(tmp_path / "found.json")
+        arguments = ["--data", "set", "--out", out, "--schemes", "zhang2014", *more]
+        assert unsupervised.main(arguments) == 0
+        return len(asked)
+
+    assert (runs(), runs()) == (1, 0)
+    assert runs("--fresh") == 1
+    for name in ("SEED", "QUALITY"):
+        monkeypatch.setattr(unsupervised, name, getattr(unsupervised, name) + 1)
+        assert (runs(), runs()) == (1, 0)
+    path = data / "noise" / "1.png"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # of the last chunk, which decoders do not need
+    path.write_bytes(content)
+    assert (runs(), runs()) == (1, 0)
+    monkeypatch.setattr(unsupervised, "sources", lambda folder: [data / "flat" / "0.png"])
+    assert (runs(), runs()) == (1, 0)
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert found["data"] == "set (30 pictures, 3 classes)"
+    assert found["parts"] == {"train": 21, "words": 21, "test": 9}
+
+
 def test_a_folder_without_classes(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit):
-        unsupervised.main(["--data", str(tmp_path), "--out", str(tmp_path / "x.json")])
+    for data in (str(tmp_path), "no-such-set"):
+        with pytest.raises(SystemExit):
+            unsupervised.main(["--data", data, "--out", str(tmp_path / "x.json")])
 
 
 def test_trained_runs_stand_beside_the_schemes(tmp_path: Path) -> None:
