@@ -240,9 +240,11 @@ def alone(found: Found) -> Iterator[str]:
             continue
         first = measure(outcome)
         kind = " (bound)" if outcome["is_bound"] else ""
+        low, high = first.get("low"), first.get("high")
+        span = "" if low is None else f" ({low:.2f} to {high:.2f})"
         yield (
             f"| {outcome['attack']}{kind} | {outcome['attacker']} "
-            f"| {first['name'].replace('|', chr(92) + '|')} {first['value']:.2f} "
+            f"| {first['name'].replace('|', chr(92) + '|')} {first['value']:.2f}{span} "
             f"| {first['chance']:.2f} | {outcome['verdict']} |"
         )
 
@@ -306,7 +308,8 @@ def policy_text(found: Found) -> str:
             "",
             *together(found),
             "",
-            "The default settings. A bound gives the attacker something that is hidden:",
+            "The default settings; a range in brackets is that over the photographs. A bound gives",
+            "the attacker something that is hidden:",
             "",
             *alone(found),
             "",

@@ -20,7 +20,7 @@ from jpegcrypt.audit.attacks import (
     replacement,
     smoothness,
 )
-from jpegcrypt.audit.outcome import Measure, Outcome
+from jpegcrypt.audit.outcome import Measure, Outcome, mean, over_pictures
 from jpegcrypt.audit.target import OWNER, Lu2022, make
 from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.cipher.bank import BANKS
@@ -77,6 +77,35 @@ def test_success_runs_from_chance_to_perfect():
     assert Outcome("a", "b", [Measure("c", 0.9)]).verdict == "no verdict"
 
 
+def test_measures_over_pictures():
+    found = [[Outcome("a", "b", [Measure("c", v, chance, 1)])] for v, chance in ((0, 0.2), (1, 0))]
+    (outcome,) = over_pictures(found)
+    assert outcome.measures == [Measure("c", 0.5, 0.1, 1, low=0, high=1)]
+    assert outcome.verdict == "partly"
+    assert over_pictures(found[:1]) == found[0]
+    assert over_pictures([[], []]) == []
+    assert mean([Measure("c", 1.0), Measure("c", 2.0)]) == Measure("c", 1.5, low=1, high=2)
+
+
+@pytest.mark.parametrize(
+    ("attack", "target"),
+    [
+        (outline, Plain()),
+        (jigsaw, Plain()),
+        (replacement, Plain()),
+        (smoothness, Lu2022(key_mode="fixed")),
+    ],
+)
+def test_attacks_on_one_file_take_each_picture(attack, target):
+    several = attack.run(target, tiles(3))
+    each = [attack.run(target, [one]) for one in tiles(3)]
+    for outcome, *ones in zip(several, *each, strict=True):
+        for name, measure in named(outcome).items():
+            values = [named(one)[name].value for one in ones]
+            assert measure.value == pytest.approx(np.mean(values))
+            assert (measure.low, measure.high) == (min(values), max(values))
+
+
 def test_pictures_are_compared():
     a, b = tiles(2)
     noise = RNG.integers(0, 256, a.shape, np.uint8)
@@ -93,7 +122,7 @@ def test_pictures_are_compared():
 
 def test_outline_of_a_plain_file():
     (outcome,) = outline.run(Plain(), tiles(2))
-    assert [m.value for m in outcome.measures] == pytest.approx([1] * 8)
+    assert [m.value for m in outcome.measures] == pytest.approx([1] * 10)
     assert outcome.verdict == "works"
 
 
@@ -102,12 +131,23 @@ def test_outline_of_a_plain_file():
 def test_outline(bank, dc):
     hidden, bound = outline.run(Lu2022(bank=bank, dc=dc), tiles(2))
     assert hidden.verdict == "fails"
-    assert all(abs(m.value) < 0.25 for m in hidden.measures[:4])
+    assert all(abs(m.value) < 0.25 for m in hidden.measures[:5])
     assert bound.verdict == "works"
     assert bound.is_bound
     found = named(bound)
     for name in ("NZCA", "EAC", "PLZ"):
         assert found[f"{name}, correlation"].value > 0.9
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_outline_of_codes_in_place(color):
+    """AC codes move, DC codes do not: the map of these is that of the plain file."""
+    images = [image if color else image[:, :, 1].copy() for image in tiles(2)]
+    (outcome,) = outline.run(make("cheng2016_blockwise"), images)
+    assert outcome.measures[0].name == "DC code, correlation"
+    assert outcome.measures[0].value == pytest.approx(1)
+    assert named(outcome)["NZCA, correlation"].value < 0.3
+    assert outcome.verdict == "works"
 
 
 # --- key schedule -------------------------------------------------------------------------------

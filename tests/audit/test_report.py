@@ -45,6 +45,8 @@ def test_a_report_to_read(found):
     assert "perceptual encryption with measured leakage" in text
     assert "| \\|DCC\\| |" in text
     assert "![" not in text
+    assert "made on 5 of them, one at a time" in text
+    assert re.search(r"\| replacement \| one file \| .* \| 0\.\d+ \(0\.\d+ to 0\.\d+\) \|", text)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     widths = {line.replace("\\|", "").count("|") for line in rows}
     assert widths == {3, 5, 7, 10}

@@ -1,13 +1,14 @@
 """What an attack reports: numbers beside what chance gives, and pictures to look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from jpegcrypt.audit.target import Pixels, Target
 
+ATTACKED = 5  # pictures that attacks on one file are made on, each by itself
 WORKS, PARTLY = 0.5, 0.1  # of the way from chance to a perfect result
 
 
@@ -24,6 +25,8 @@ class Measure:
         What an attacker gets who guesses. None where guessing has no meaning.
     perfect : float or None
         What a complete break gives.
+    low, high : float or None
+        Range of the value, where it is the mean over several pictures.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Measure:
     chance: float | None = None
     perfect: float | None = None
     unit: str = "share"
+    low: float | None = None
+    high: float | None = None
 
     @property
     def success(self) -> float:
@@ -86,6 +91,45 @@ class Outcome:
         if np.isnan(success):
             return "no verdict"
         return "works" if success >= WORKS else "partly" if success >= PARTLY else "fails"
+
+
+def mean(measures: Sequence[Measure]) -> Measure:
+    """Return the mean of a measure over pictures, with its range.
+
+    Examples
+    --------
+    >>> found = mean([Measure("hits", value, chance=0, perfect=1) for value in (0.25, 0.75)])
+    >>> found.value, found.low, found.high
+    (0.5, 0.25, 0.75)
+    """
+    first, values = measures[0], [one.value for one in measures]
+    if len(values) == 1:
+        return first
+    chances = [one.chance for one in measures if one.chance is not None]
+    return replace(
+        first,
+        value=float(np.mean(values)),
+        chance=float(np.mean(chances)) if chances else None,
+        low=min(values),
+        high=max(values),
+    )
+
+
+def over_pictures(found: Sequence[Sequence[Outcome]]) -> list[Outcome]:
+    """Return the outcomes that each picture has, with the mean of each measure.
+
+    Parameters
+    ----------
+    found : sequence of sequence of Outcome
+        Of each picture, the same attacks in the same order. Panels are those of the first.
+    """
+    return [
+        replace(
+            outcomes[0],
+            measures=[mean(one) for one in zip(*(o.measures for o in outcomes), strict=True)],
+        )
+        for outcomes in zip(*found, strict=True)
+    ]
 
 
 class Attack(Protocol):

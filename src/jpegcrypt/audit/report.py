@@ -13,7 +13,7 @@ from jpegcrypt.audit import attacks, figures, leakage
 from jpegcrypt.audit.data import same_size
 from jpegcrypt.audit.keyspace import blocks, bounds
 from jpegcrypt.audit.leakage import Rate, Row
-from jpegcrypt.audit.outcome import Measure, Outcome
+from jpegcrypt.audit.outcome import ATTACKED, Measure, Outcome
 from jpegcrypt.audit.target import Pixels, Target
 
 
@@ -151,6 +151,8 @@ def _markdown(report: Report, *, with_figures: bool) -> Iterator[str]:
     yield f"# What leaks: {report.target.name}"
     yield ""
     yield f"{report.pictures} pictures of {report.data}; attacks on parts of {width}x{height}."
+    yield f"Those on one file were made on {min(report.pictures, ATTACKED)} of them, one at a time:"
+    yield "the mean, and in brackets the range."
     yield "This is perceptual encryption with measured leakage. A distance that is not zero, a wide"
     yield "key space or pixels that look random are no evidence of secrecy; the attacks below are"
     yield "the evidence that there is."
@@ -188,7 +190,7 @@ def _markdown(report: Report, *, with_figures: bool) -> Iterator[str]:
         yield "| | found | chance | full break |"
         yield "|---|--:|--:|--:|"
         for m in outcome.measures:
-            cells = (number(m, value) for value in (m.value, m.chance, m.perfect))
+            cells = (with_range(m), number(m, m.chance), number(m, m.perfect))
             yield f"| {escaped(m.name)} | {' | '.join(cells)} |"
 
 
@@ -201,7 +203,7 @@ def attack_table(outcomes: Sequence[Outcome]) -> Iterator[str]:
         kind = " (bound)" if outcome.is_bound else ""
         yield (
             f"| {outcome.attack}{kind} | {outcome.attacker} | {outcome.verdict} "
-            f"| {escaped(first.name)} | {number(first, first.value)} "
+            f"| {escaped(first.name)} | {with_range(first)} "
             f"| {number(first, first.chance)} |"
         )
 
@@ -232,6 +234,14 @@ def keyspace_table(width: int, height: int) -> Iterator[str]:
 def percent(rate: Rate) -> str:
     """Write a rate with its interval."""
     return f"{rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})"
+
+
+def with_range(measure: Measure) -> str:
+    """Write what was found, with its range over pictures if there is one."""
+    found = number(measure, measure.value)
+    if measure.low is None or measure.high is None:
+        return found
+    return f"{found} ({number(measure, measure.low)} to {number(measure, measure.high)})"
 
 
 def number(measure: Measure, value: float | None) -> str:

@@ -20,7 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from jpegcrypt.audit.exact import Float, render
-from jpegcrypt.audit.outcome import Measure, Outcome, Panel
+from jpegcrypt.audit.outcome import ATTACKED, Measure, Outcome, Panel, over_pictures
 from jpegcrypt.audit.target import Pixels, Placed, Target
 from jpegcrypt.codec.coefficients import read_coefficients
 
@@ -182,9 +182,13 @@ def _outcome(
 
 
 def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
-    """Attack the first picture: as its file shows it, and with every block restored."""
-    picture = pictures[0]
-    data = target.encrypt(picture, 0)
+    """Attack the first pictures."""
+    return over_pictures([attack(target, *one) for one in enumerate(pictures[:ATTACKED])])
+
+
+def attack(target: Target, serial: int, picture: Pixels) -> list[Outcome]:
+    """Attack a picture: as its file shows it, and with every block restored."""
+    data = target.encrypt(picture, serial)
     order = target.luma_order(data) if isinstance(target, Placed) else None
     if order is None:
         return []

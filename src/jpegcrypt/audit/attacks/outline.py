@@ -3,120 +3,151 @@
 Has: one encrypted file. Metric: rank correlation of a map of the encrypted file with the same map
 of the plain file, and how well their edges overlap; chance is what random orders reach. Maps, after
 Li and Yuan (2007), Minemura et al. (2012) and He et al. (2018): NZCA counts coefficients that are
-not zero, EAC adds up AC energy, PLZ is the place of the last coefficient, and the DC category is
-the size of the block's mean.
+not zero, EAC adds up AC energy, PLZ is the place of the last coefficient, the DC category is the
+size of the block's mean, and the DC code the size of its difference from that of the block before.
 
 In cipher order the permutation hides all of it. The second outcome is a bound, with the permutation
 removed: what the transforms alone would hide, and what shows once a plan is known.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 
 from jpegcrypt.audit.exact import in_place
 from jpegcrypt.audit.histograms import ac_energy, last_nonzero
-from jpegcrypt.audit.outcome import Measure, Outcome, Panel
+from jpegcrypt.audit.outcome import ATTACKED, Measure, Outcome, Panel, mean
 from jpegcrypt.audit.picture import edge_similarity, enlarged
 from jpegcrypt.audit.target import Lu2022, Pixels, Target
 from jpegcrypt.cipher.additional_bits import category
-from jpegcrypt.codec.coefficients import Blocks, read_coefficients
+from jpegcrypt.codec.coefficients import Blocks, Coefficients, coded_order, read_coefficients
 from jpegcrypt.codec.tables import ZIGZAG
 
 Map = npt.NDArray[np.float64]  # (rows, columns)
+Maps = dict[str, Map]
 
 
-def nzca(blocks: Blocks, table: npt.NDArray[np.uint16]) -> Map:
+def nzca(c: Coefficients) -> Map:
     """Count of AC coefficients that are not zero."""
-    return _as_map((blocks.reshape(-1, 64)[:, 1:] != 0).sum(1), blocks)
+    return _as_map((c.Y.reshape(-1, 64)[:, 1:] != 0).sum(1), c.Y)
 
 
-def eac(blocks: Blocks, table: npt.NDArray[np.uint16]) -> Map:
+def eac(c: Coefficients) -> Map:
     """Root of the AC energy."""
-    return _as_map(np.sqrt(ac_energy(blocks, table)), blocks)
+    return _as_map(np.sqrt(ac_energy(c.Y, c.qt[0])), c.Y)
 
 
-def plz(blocks: Blocks, table: npt.NDArray[np.uint16]) -> Map:
+def plz(c: Coefficients) -> Map:
     """Zig-zag position of the last coefficient that is not zero."""
-    return _as_map(last_nonzero(blocks.reshape(-1, 64)[:, ZIGZAG]), blocks)
+    return _as_map(last_nonzero(c.Y.reshape(-1, 64)[:, ZIGZAG]), c.Y)
 
 
-def dc_category(blocks: Blocks, table: npt.NDArray[np.uint16]) -> Map:
+def dc_category(c: Coefficients) -> Map:
     """Bits of the DC value."""
-    return _as_map(category(blocks[:, :, 0, 0].ravel()), blocks)
+    return _as_map(category(c.Y[:, :, 0, 0].ravel()), c.Y)
 
 
-MAPS: dict[str, Callable[[Blocks, npt.NDArray[np.uint16]], Map]] = {
+def dc_code(c: Coefficients) -> Map:
+    """Bits of the DC difference, which its Huffman code tells (F.1.2.1)."""
+    rows, columns = c.Y.shape[:2]
+    order = coded_order(rows, columns, *(c.sampling[0] if len(c.sampling) > 1 else (1, 1)))
+    differences = np.empty(rows * columns, np.int16)
+    # Modulo 2**16, where DC values wrap whose differences were enciphered.
+    differences[order] = np.diff(c.Y[:, :, 0, 0].ravel()[order], prepend=np.int16(0))
+    return _as_map(category(differences), c.Y)
+
+
+MAPS: dict[str, Callable[[Coefficients], Map]] = {
     "NZCA": nzca,
     "EAC": eac,
     "PLZ": plz,
     "DC category": dc_category,
+    "DC code": dc_code,
 }
-
 
 ORDERS = 100
 
 
 def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
-    """Draw the maps of the first picture."""
-    picture = pictures[0]
-    plain = read_coefficients(target.encode(picture))
-    data = target.encrypt(picture, 0)
-    cipher = target.coefficients(data)
-    outcomes = [compare("one file", plain.Y, cipher.Y, cipher.qt[0], picture, is_bound=False)]
-    if isinstance(target, Lu2022):
-        placed = in_place(cipher.Y, target.plan(data)[0].permutation)
+    """Draw the maps of the first pictures."""
+    pairs, placed = [], []
+    for serial, picture in enumerate(pictures[:ATTACKED]):
+        data = target.encrypt(picture, serial)
+        plain, cipher = maps(read_coefficients(target.encode(picture))), target.coefficients(data)
+        pairs.append((plain, maps(cipher)))
+        if isinstance(target, Lu2022):
+            Y = in_place(cipher.Y, target.plan(data)[0].permutation)
+            placed.append((plain, maps(replace(cipher, Y=Y))))
+    outcomes = [compare("one file", pairs, pictures[0], is_bound=False)]
+    if placed:
         given = "one file, and the permutation"
-        outcomes.append(compare(given, plain.Y, placed, cipher.qt[0], picture, is_bound=True))
+        outcomes.append(compare(given, placed, pictures[0], is_bound=True))
     return outcomes
 
 
+def maps(c: Coefficients) -> Maps:
+    """Return all maps of a file."""
+    return {name: make(c) for name, make in MAPS.items()}
+
+
 def compare(
-    attacker: str,
-    plain: Blocks,
-    cipher: Blocks,
-    table: npt.NDArray[np.uint16],
-    picture: Pixels,
-    *,
-    is_bound: bool,
+    attacker: str, pairs: Sequence[tuple[Maps, Maps]], first: Pixels, *, is_bound: bool
 ) -> Outcome:
-    """Compare the maps of two files; the one that correlates best comes first."""
-    found = []
-    for name, make in MAPS.items():
-        a, b = make(plain, table), make(cipher, table)
-        edges = edge_similarity(enlarged(a), enlarged(b))
-        found.append((correlation(a, b), name, edges, b))
-    found.sort(key=lambda one: -one[0])
-    shuffled = np.random.default_rng(0).permutation(found[0][3].ravel()).reshape(found[0][3].shape)
-    by_chance = edge_similarity(enlarged(MAPS[found[0][1]](plain, table)), enlarged(shuffled))
-    by_luck = luck([MAPS[name](plain, table) for _, name, _, _ in found], [one[3] for one in found])
-    measures = [Measure(f"{name}, correlation", rho, by_luck, 1) for rho, name, _, _ in found]
-    measures += [
-        Measure(f"{name}, edges shared", edges, by_chance, 1) for _, name, edges, _ in found
+    """Compare maps of plain and of encrypted files; the one that correlates best comes first."""
+    found = {name: [correlation(a[name], b[name]) for a, b in pairs] for name in MAPS}
+    names = sorted(MAPS, key=lambda name: -float(np.mean(found[name])))
+    rng = np.random.default_rng(0)
+    by_chance = []
+    for a, b in pairs:
+        best = b[names[0]]
+        anywhere = rng.permutation(best.ravel()).reshape(best.shape)
+        by_chance.append(edge_similarity(enlarged(a[names[0]]), enlarged(anywhere)))
+    by_luck = luck(pairs)
+    measures = [
+        mean([Measure(f"{name}, correlation", rho, by_luck, 1) for rho in found[name]])
+        for name in names
     ]
-    panels = [Panel("plain", picture)]
-    panels += [Panel(name, enlarged(values)) for _, name, _, values in found[:3]]
+    for name in names:
+        edges = [
+            Measure(
+                f"{name}, edges shared",
+                edge_similarity(enlarged(a[name]), enlarged(b[name])), chance, 1,
+            )
+            for (a, b), chance in zip(pairs, by_chance, strict=True)
+        ]  # fmt: skip
+        measures.append(mean(edges))
+    panels = [Panel("plain", first)]
+    panels += [Panel(name, enlarged(pairs[0][1][name])) for name in names[:3]]
     return Outcome("outline", attacker, measures, panels, is_bound)
 
 
-def luck(plain: Sequence[Map], cipher: Sequence[Map]) -> float:
+def luck(pairs: Sequence[tuple[Maps, Maps]]) -> float:
     """Return what the best of all maps correlates in 95 of 100 random orders of the blocks."""
     rng = np.random.default_rng(0)
-    ranks = [[rankdata(one) for one in maps] for maps in (plain, cipher)]
+    standard = [[{name: _standard(one[name]) for name in MAPS} for one in pair] for pair in pairs]
     best = []
     for _ in range(ORDERS):
-        order = rng.permutation(plain[0].size)
-        best.append(max(correlation(a, b[order]) for a, b in zip(ranks[0], ranks[1], strict=True)))
+        reached = np.zeros(len(MAPS))
+        for a, b in standard:
+            order = rng.permutation(a["NZCA"].size)
+            reached += [(a[name] * b[name][order]).mean() for name in MAPS]
+        best.append(reached.max() / len(pairs))
     return float(np.quantile(best, 0.95))
+
+
+def _standard(values: Map) -> npt.NDArray[np.float64]:
+    """Return ranks of mean 0 and variance 1, all 0 of a flat map."""
+    ranks = rankdata(values) - (values.size + 1) / 2
+    standard: npt.NDArray[np.float64] = ranks / (ranks.std() or 1)
+    return standard
 
 
 def correlation(a: Map, b: Map) -> float:
     """Return the rank correlation of two maps; 0 where one of them is flat."""
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return 0.0
-    return float(spearmanr(a.ravel(), b.ravel()).statistic)
+    return float((_standard(a) * _standard(b)).mean())
 
 
 def _as_map(values: npt.NDArray[np.generic], blocks: Blocks) -> Map:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jpegcrypt.audit.exact import in_place, render
-from jpegcrypt.audit.outcome import Measure, Outcome, Panel
+from jpegcrypt.audit.outcome import ATTACKED, Measure, Outcome, Panel, over_pictures
 from jpegcrypt.audit.picture import psnr, ssim
 from jpegcrypt.audit.target import Lu2022, Pixels, Target
 from jpegcrypt.codec.coefficients import Blocks, read_coefficients
@@ -26,9 +26,13 @@ def replaced(cipher: Blocks, dc: npt.NDArray[np.integer] | None = None) -> npt.N
 
 
 def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
-    """Attack the first picture."""
-    picture = pictures[0]
-    data = target.encrypt(picture, 0)
+    """Attack the first pictures."""
+    return over_pictures([attack(target, *one) for one in enumerate(pictures[:ATTACKED])])
+
+
+def attack(target: Target, serial: int, picture: Pixels) -> list[Outcome]:
+    """Attack a picture."""
+    data = target.encrypt(picture, serial)
     plain, cipher = read_coefficients(target.encode(picture)), read_coefficients(data)
     shown, seen = render(plain.Y, plain.qt[0]), render(cipher.Y, cipher.qt[0])
     outcomes = [_outcome("one file", shown, seen, replaced(cipher.Y), cipher.qt[0], is_bound=False)]

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.linalg import lsqr
 
 from jpegcrypt.audit.exact import Float, in_place, render
-from jpegcrypt.audit.outcome import Measure, Outcome, Panel
+from jpegcrypt.audit.outcome import ATTACKED, Measure, Outcome, Panel, over_pictures
 from jpegcrypt.audit.picture import psnr, ssim
 from jpegcrypt.audit.target import Lu2022, Pixels
 from jpegcrypt.cipher.bank import dct_matrix
@@ -88,9 +88,13 @@ def means(ac: Float) -> Float:
 
 
 def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
-    """Attack the first picture."""
-    picture = pictures[0]
-    data = target.encrypt(picture, 0)
+    """Attack the first pictures."""
+    return over_pictures([attack(target, *one) for one in enumerate(pictures[:ATTACKED])])
+
+
+def attack(target: Lu2022, serial: int, picture: Pixels) -> list[Outcome]:
+    """Attack a picture."""
+    data = target.encrypt(picture, serial)
     plain, cipher = read_coefficients(target.encode(picture)), target.coefficients(data)
     plan, table = target.plan(data)[0], cipher.qt[0]
     blocks = cipher.Y.reshape(-1, 8, 8).copy()
