@@ -1,9 +1,10 @@
 """What the rate-distortion benchmark compares: each scheme makes a JPEG and shows what comes back.
 
 Plain files come back through Pillow, that is through libjpeg-turbo, so that no decoder of ours
-judges them; encrypted ones through our `decrypt`, as nobody else has the key. All with chroma
-subsampling 4:2:0, but for feng2021. A scheme of `jpegcrypt.schemes` whose files are JPEGs takes
-part without an entry here, with the Huffman tables of Annex K like Pillow's default.
+judges them; encrypted ones through our `decrypt`, as nobody else has the key. That of lu2022 and of
+lisitu2019 puts AC values a little nearer to zero, see `dequantizer`. All with chroma subsampling
+4:2:0, but for feng2021. A scheme of `jpegcrypt.schemes` whose files are JPEGs takes part without an
+entry here, with the Huffman tables of Annex K like Pillow's default.
 """
 
 import io

@@ -48,7 +48,10 @@ def round_trip(
 
 
 def as_the_paper(key: Key, picture: Pixels, quality: int) -> tuple[bytes, Pixels]:
-    """Encrypt with the authors' bank and nothing of ours: level shift 128, tables of Annex K."""
+    """Encrypt with the authors' bank: level shift 128, tables of Annex K, nothing of ours in it.
+
+    The decoder is ours, and puts AC values nearer to zero as `decrypt` does.
+    """
     settings = _settings(picture, quality, "fast")
     plan = _plan(key, settings, picture, AUTHORS)
     return _round_trip(settings, transform_bank(AUTHORS), plan, means=False)

@@ -14,13 +14,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import paper_tables, retrieval_report
+from benchmarks import dequantizer, paper_tables, retrieval_report
 from benchmarks.documents import update
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "schemes.md"
 RESULTS = Path(__file__).parent / "results"
 COMMAND = "python benchmarks/schemes_figures.py"
+STAR = r"\*"
 HISTOGRAMS = ("DCC", "DCH", "ACC", "ACH")
 PRECISION = "full"  # the rule that is shown; all others are in the result file
 # The run that searches the files of a scheme.
@@ -37,6 +38,12 @@ def lines(found: Found, search: Found) -> Iterator[str]:
     yield f"processor time at {width}x{height}, where Pillow saves a JPEG at"
     yield f"{found['pillow_save_mp_s']:.0f}, on {found['machine']}, Python {found['python']},"
     yield f"{versions}. `make bench-schemes`"
+    yield ""
+    gains = dequantizer.gains(found["data"].partition(" (")[0], [found["quality"]])
+    yield f"PSNR with {STAR}: decryption puts AC values [1/16 of a step nearer to zero](format.md),"
+    yield f"which alone gives {gains} (all pictures of the set, see the"
+    yield "[report on rates](../benchmarks/results/rate_distortion/report.md)); the files of other"
+    yield "schemes are decoded without."
     yield ""
     yield "Columns of histograms: 0 if all encrypted files have the histogram of their plain file,"
     yield "else the mean distance to it over that of two different plain files, both on raw counts;"
@@ -57,6 +64,7 @@ def lines(found: Found, search: Found) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield f"|---|---|---|{'--:|' * (len(heads) - 3)}"
     scores = {one["scheme"]: one["scores"] for one in search["schemes"]}
+    supervised = [one["scheme"] for one in search["schemes"] if one["descriptor"] == "classes"]
     trained = paper_tables.trained_on(search["data"])
     for row in found["schemes"]:
         cells = [
@@ -64,13 +72,14 @@ def lines(found: Found, search: Found) -> Iterator[str]:
             row["domain"],
             "JPEG" if row["is_jpeg"] else "other",
             f"{row['bytes_over_plain']:.3f}",
-            "exact" if row["lossless"] else f"{row['psnr']:.2f}",
+            psnr_cell(row),
             f"{row['encrypt_mp_s']:.1f}",
             f"{row['decrypt_mp_s']:.1f}",
             *histogram_cells(row),
         ]
         if row["scheme"] in scores:
-            cells.append(f"{scores[row['scheme']][PRECISION]['mean']:.3f}")
+            mark = ", trained" if row["scheme"] in supervised else ""
+            cells.append(f"{scores[row['scheme']][PRECISION]['mean']:.3f}{mark}")
         elif found_by := trained.get(TRAINED.get(row["scheme"], "")):
             cells.append(f"{retrieval_report.average(found_by, PRECISION):.3f}, trained")
         else:
@@ -78,12 +87,22 @@ def lines(found: Found, search: Found) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
     chance = next(iter(scores.values()))[PRECISION]["chance"]
     yield ""
-    yield f"mAP on {search['data']}, chance {chance:.3f}; lu2022 and feng2021 by"
-    yield "trained networks, see [how to search](retrieval.md). `make bench-unsupervised`"
+    parts = search["parts"]
+    yield f"mAP on {search['data']}, chance {chance:.3f}: each of the {parts['test']}"
+    yield "of the test part is searched among the others of it. Trained with labels of the other"
+    yield f"{parts['train']}: networks for lu2022 and feng2021, see [how to search](retrieval.md),"
+    yield f"and a classifier for {', '.join(supervised)}. Words are learned from"
+    yield f"{parts['words']} of these, without labels. `make bench-unsupervised`"
     yield ""
     yield "### The papers' tables of searches"
     yield ""
     yield from paper_tables.lines(search)
+
+
+def psnr_cell(row: Found) -> str:
+    """Return the PSNR, with a mark where a keyed transform is undone: see `dequantizer`."""
+    mark = STAR if row["domain"] == "transforms" else ""
+    return "exact" if row["lossless"] else f"{row['psnr']:.2f}{mark}"
 
 
 def histogram_cells(row: Found) -> list[str]:

@@ -14,7 +14,14 @@ pytest.importorskip("joblib", reason="joblib is not installed; the dev extra has
 pytest.importorskip("matplotlib", reason="matplotlib is not installed; the dev extra has it")
 
 import jpegcrypt
-from benchmarks import data_sets, rate_distortion, rate_report, rate_rows, rate_steps
+from benchmarks import (
+    data_sets,
+    dequantizer,
+    rate_distortion,
+    rate_report,
+    rate_rows,
+    rate_steps,
+)
 from benchmarks.photographs import mosaic
 from benchmarks.rate_rows import Row, Rows, load, save
 from benchmarks.rate_schemes import (
@@ -243,6 +250,33 @@ def test_the_committed_results() -> None:
         assert one.rows.keys() >= {
             name for name, s in schemes().items() if s.package == "jpegcrypt"
         }
+
+
+def test_the_report_tells_what_our_decoder_gives() -> None:
+    results = rate_report.read(rate_distortion.RESULTS)
+    text = rate_report.report(results)
+    stored = (rate_distortion.RESULTS / "report.md").read_text("utf-8")
+    assert text == stored, "run: python benchmarks/rate_distortion.py"
+    cid22 = next(one for one in results if one.name == "cid22")
+    alone = rate_report.mean(cid22.differences(rate_steps.NONE, "encode default"))
+    assert alone < -1
+    assert text.count(f"worth\n{alone:+.1f} % at equal PSNR") == 1
+    for name in rate_report.NEARER:
+        assert text.count(f"\n| {name}\\* |") == len(results)
+    for row in ("liang2019", "zhang2014"):
+        assert text.count(f"\n| {row} |") == len(results)
+
+
+def test_what_our_decoder_gives_in_decibel() -> None:
+    gain = dequantizer.gains("cid22", (75, 99))
+    rows = [one for one in rate_report.read(rate_distortion.RESULTS) if one.name == "cid22"]
+    no_step, plain = (
+        rows[0].mean(name, 75, lambda row: row.psnr)
+        for name in (rate_steps.NONE, dequantizer.PLAIN)
+    )
+    assert gain == f"{no_step - plain:+.2f} dB at quality 75"
+    encrypted, decoded = rate_steps.round_trip(KEY, (), PICTURE, 75)
+    assert rate_rows.psnr(PICTURE, decoded) > rate_rows.psnr(PICTURE, jpegcrypt.decode(encrypted))
 
 
 # --- the steps ------------------------------------------------------------------------------------

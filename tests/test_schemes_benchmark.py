@@ -21,6 +21,19 @@ def test_the_document_is_current() -> None:
         assert f"\n| `{name}` |" in text
 
 
+def test_what_is_trained_and_what_is_decoded_in_another_way_is_marked() -> None:
+    text = schemes_figures.DOCUMENT.read_text("utf-8")
+    cells = {line.split(" | ")[0][3:-1]: line for line in text.splitlines() if "| JPEG |" in line}
+    assert {name for name, line in cells.items() if "\\* |" in line} == {
+        "lu2022, givens128",
+        "lu2022, authors16",
+        "lisitu2019",
+    }
+    trained = {name for name, line in cells.items() if line.endswith(", trained |")}
+    assert trained == {"lu2022, givens128", "cheng2016_markov"}
+    assert "each of the 1500\nof the test part" in text
+
+
 def test_the_results_are_whole() -> None:
     rows = {row["scheme"]: row for row in RESULTS["schemes"]}
     assert {"feng2021", *names()} <= rows.keys()
