@@ -96,7 +96,8 @@ def test_measures_over_pictures():
         (smoothness, Lu2022(key_mode="fixed")),
     ],
 )
-def test_attacks_on_one_file_take_each_picture(attack, target):
+def test_attacks_on_one_file_take_each_picture(attack, target, monkeypatch):
+    monkeypatch.setattr(smoothness, "SWEEPS", 100)
     several = attack.run(target, tiles(3))
     each = [attack.run(target, [one]) for one in tiles(3)]
     for outcome, *ones in zip(several, *each, strict=True):
@@ -333,23 +334,50 @@ def test_means_of_a_smooth_picture():
     assert abs(np.corrcoef(noise.ravel(), dc.ravel())[0, 1]) < 0.4
 
 
-def test_signs_of_a_smooth_bright_picture():
+@pytest.mark.parametrize("bank", ["authors16", "signs256"])
+def test_signs_of_a_smooth_bright_picture(bank):
     """All DC values positive, so that only signs of AC are open; with noise there is no telling."""
     image = (smooth(12, 16, 4).astype(int) // 2 + 120).astype(np.uint8)
     (blocks,) = exact.planes(image)
     dct = exact.dct_matrix()
     values = dct @ blocks @ dct.T
+    together = np.broadcast_to(smoothness.units(bank), values.shape)
+    unknown = RNG.choice([-1, 1], size=(*values.shape[:2], 64))
+    unknown = np.take_along_axis(unknown, together.reshape(*values.shape[:2], 64), 2)
     for given, at_least, at_most in ((values, 0.8, 1), (RNG.normal(size=values.shape), 0, 0.6)):
         given = given.copy()
         given[:, :, 0, 0] = values[:, :, 0, 0]
-        found = smoothness.signs(np.abs(given))
+        flipped = given * unknown.reshape(given.shape)
+        found = smoothness.signs(flipped, together)
+        same = found == flipped
         assert np.array_equal(np.abs(found), np.abs(given))
-        ac, weight = np.sign(found) == np.sign(given), np.abs(given)
+        if bank == "authors16":  # rows 0 and 4, 1 and 7, ... of a column flip as one
+            assert np.array_equal(same[:, :, [0, 1, 2, 3]], same[:, :, [4, 7, 6, 5]])
+        weight = np.abs(given)
         weight[:, :, 0, 0] = 0
-        assert at_least <= (ac * weight).sum() / weight.sum() <= at_most
+        right = ((np.sign(found) == np.sign(given)) * weight).sum() / weight.sum()
+        assert at_least <= right <= at_most
 
 
-def test_smoothness():
+def test_what_a_bank_flips_as_one():
+    """In files of authors16, the signs of a unit are those of the plain file, or all the others."""
+    target, image = Lu2022(bank="authors16", quality=90), tiles(1)[0]
+    data = target.encrypt(image, 0)
+    plan = target.plan(data)[0]
+    plain = target.coefficients(target.encode(image)).Y.reshape(-1, 64)[plan.permutation]
+    for block, original, record in zip(
+        target.coefficients(data).Y.reshape(-1, 8, 8), plain, plan.records, strict=True
+    ):
+        turned = record[9] % 2 == 1
+        same = np.sign((block.T if turned else block).ravel()) * np.sign(original)
+        unit = smoothness.units("authors16", turned=turned).ravel()
+        # Not those of the mean, which travels as its distance from the level; rounding makes 0.
+        for number in set(unit) - {0}:
+            assert len(set(same[unit == number]) - {0}) <= 1
+
+
+def test_smoothness(monkeypatch):
+    monkeypatch.setattr(smoothness, "SWEEPS", 100)
     signs, means = smoothness.run(Lu2022(), tiles(2))
     assert signs.is_bound
     assert [one.attacker for one in smoothness.run(Lu2022(dc="residual"), tiles(2))] == [
