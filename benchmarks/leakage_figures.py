@@ -137,14 +137,8 @@ def costs(found: Found) -> Iterator[str]:
             yield f"| `{bank}`, {dc} | {sizes} | x {ones[0]['time_over_plain']:.1f} |"
 
 
-def has_raw_ratio(found: Found) -> bool:
-    """Tell if the ratio was measured on raw counts: older results have another."""
-    return "raw_leak_ratio" in found["configurations"][0]["leakage"][0]
-
-
 def distances(found: Found) -> Iterator[str]:
-    ratio = has_raw_ratio(found)
-    heads = (f"{name} (smallest){', ratio' if ratio else ''}" for name in HISTOGRAMS)
+    heads = (f"{name} (smallest), ratio" for name in HISTOGRAMS)
     yield f"| bank, DC, quality | {' | '.join(heads)} |"
     yield f"|---|{'--:|' * len(HISTOGRAMS)}"
     for bank in axis(found, "bank"):
@@ -152,8 +146,7 @@ def distances(found: Found) -> Iterator[str]:
             for quality in axis(found, "quality"):
                 one = configuration(found, bank=bank, dc=dc, key_mode="nonce", quality=quality)
                 cells = [
-                    f"{r['raw']:.0f} ({r['smallest']:.1f})"
-                    + (f", {r['raw_leak_ratio']:.2f}" if ratio else "")
+                    f"{r['raw']:.0f} ({r['smallest']:.1f}), {r['raw_leak_ratio']:.2f}"
                     for r in (row(one, name) for name in HISTOGRAMS)
                 ]
                 yield f"| `{bank}`, {dc}, {quality} | {' | '.join(cells)} |"
@@ -313,12 +306,8 @@ def policy_text(found: Found) -> str:
             "",
             *alone(found),
             "",
-            "Distances of lu2022, Table I, on raw counts, mean (smallest)"
-            + (
-                ", and the ratio of the mean to\nthat of two different plain files:"
-                if has_raw_ratio(found)
-                else ":"
-            ),
+            "Distances of lu2022, Table I, on raw counts: mean (smallest), and ratio of the mean",
+            "to that of two different plain files:",
             "",
             *distances(found),
             "",
