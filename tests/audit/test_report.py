@@ -11,6 +11,7 @@ from PIL import Image
 from checks import tiles
 from jpegcrypt.audit import attacks, data, keyspace, report
 from jpegcrypt.audit.attacks import key_schedule
+from jpegcrypt.audit.outcome import Panel
 from jpegcrypt.audit.target import Lu2022, jpeg_schemes, make
 from jpegcrypt.cli import reports as command
 from transcripts import jpegcrypt
@@ -59,6 +60,11 @@ def test_a_page_that_stands_alone(found):
     assert len(figures) == sum(bool(outcome.panels) for outcome in found.outcomes)
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "<table>" in page
+
+
+def test_a_panel_shows_no_pixels_in_text():
+    panel = Panel("plain", np.full((2, 2), 77, np.uint8))
+    assert repr(panel) == "Panel(label='plain')"
 
 
 def test_numbers_that_are_missing():

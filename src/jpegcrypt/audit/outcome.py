@@ -51,7 +51,7 @@ class Panel:
     """A picture for the report, uint8 (H, W) or (H, W, 3), with what it shows."""
 
     label: str
-    picture: Pixels
+    picture: Pixels = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
