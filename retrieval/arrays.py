@@ -231,17 +231,16 @@ def _read_coefficients(data: bytes, cipher_only: bool, layout: _Layout) -> _Pict
     header = _header(jpeg.segments)
     if cipher_only and header is None:
         raise ValueError(_PLAIN)
-    found = tuple(rows * columns for rows, columns in jpeg.frame.block_shapes)
-    _compare("coefficients", found, layout)
-    layout = found
+    n_blocks = tuple(rows * columns for rows, columns in jpeg.frame.block_shapes)
+    _compare("coefficients", n_blocks, layout)
     components = [blocks.reshape(-1, 64) for blocks in decode_scans(jpeg)]
     coefficients = np.concatenate(components)[:, ZIGZAG]
     steps = np.stack(jpeg.tables)[:, ZIGZAG]
     if header is None:
-        levels = _take_off_means(coefficients, steps[:, 0], layout)
+        levels = _take_off_means(coefficients, steps[:, 0], n_blocks)
     else:
-        levels = np.frombuffer(header.levels, np.uint8)[: len(layout)]
-    return _Picture({"coefficients": coefficients, "steps": steps, "levels": levels}, layout)
+        levels = np.frombuffer(header.levels, np.uint8)[: len(n_blocks)]
+    return _Picture({"coefficients": coefficients, "steps": steps, "levels": levels}, n_blocks)
 
 
 def _take_off_means(coefficients: Array, dc_steps: Array, layout: Sequence[int]) -> Array:
