@@ -20,6 +20,8 @@ Hits = npt.NDArray[np.bool_]  # (queries, ranks): is the picture at this rank of
 Values = npt.NDArray[np.float64]  # (queries,)
 Counts = npt.NDArray[np.intp]
 
+_PAIRS = 1 << 24  # queries by gallery ranked at a time, at some 25 bytes a pair
+
 
 # --- from similarities to hits ------------------------------------------------------------------
 
@@ -332,23 +334,42 @@ def score(
         )
     if not len(labels):
         raise ValueError("no query")
-    own = None if apart else np.arange(len(labels))
+    found = np.isin(labels, gallery) if apart else np.unique(labels, return_counts=True)[1] > 1
+    if not found.any():
+        raise ValueError("no query has another picture of its class in the gallery")
+    measures: dict[str, Measure] = {**(AP_RULES_APART if apart else AP_RULES), **OTHERS}
+    parts = [
+        _values(similarity[rows], labels[rows], gallery, None if apart else rows, measures)
+        for rows in np.array_split(np.arange(len(labels)), -(-similarity.size // _PAIRS))
+    ]
+    # (3, measures, queries): the values, those of a random order, those with ties reversed
+    means, chances, ties_last = np.concatenate(parts, axis=2)
+    return {
+        name: Score(*(float(np.nanmean(values)) for values in columns))
+        for name, *columns in zip(measures, means, chances, ties_last, strict=True)
+    }
+
+
+def _values(
+    similarity: Values,
+    labels: Counts,
+    gallery: Counts,
+    own: Counts | None,
+    measures: dict[str, Measure],
+) -> Values:
+    """Measure some queries, (3, measures, queries): as they are, by chance, with ties reversed."""
     found, reverse = (
         hits(ranking(similarity, ties=ties), labels, gallery, queries_in_gallery=own)
         for ties in ("first", "last")
     )
     relevant = found.sum(axis=1)
-    if not relevant.any():
-        raise ValueError("no query has another picture of its class in the gallery")
-    measures: dict[str, Measure] = {**(AP_RULES_APART if apart else AP_RULES), **OTHERS}
-    return {
-        name: Score(
-            mean=float(np.nanmean(measure(found))),
-            chance=float(np.nanmean(measure.chance(relevant, found.shape[1]))),
-            ties_last=float(np.nanmean(measure(reverse))),
-        )
-        for name, measure in measures.items()
-    }
+    return np.array(
+        [
+            [measure(found) for measure in measures.values()],
+            [measure.chance(relevant, found.shape[1]) for measure in measures.values()],
+            [measure(reverse) for measure in measures.values()],
+        ]
+    )
 
 
 # --- sums --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from jpegcrypt.retrieval import metrics
 from jpegcrypt.retrieval.metrics import (
     AP_RULES,
     AP_RULES_APART,
@@ -129,6 +130,10 @@ def test_a_class_of_one_has_no_value() -> None:
     assert lonely["full"].mean == pytest.approx(np.mean([1, 1]))
     with pytest.raises(ValueError, match="no query has another"):
         score(np.eye(3), [0, 1, 2])
+    with pytest.raises(ValueError, match="no query has another"):
+        score(np.eye(1), [0])
+    with pytest.raises(ValueError, match="no query has another"):
+        score(np.empty((2, 0)), [0, 1], [])
 
 
 def test_sizes_that_do_not_fit() -> None:
@@ -138,3 +143,12 @@ def test_sizes_that_do_not_fit() -> None:
 
 def test_cosine_of_zeros() -> None:
     assert cosine(np.zeros((1, 3)), np.ones((1, 3))).tolist() == [[0]]
+
+
+def test_many_queries_are_ranked_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.arange(40) // 4
+    similarity = np.random.default_rng(0).integers(9, size=(40, 40)) / 9
+    among, apart = score(similarity, labels), score(similarity, labels, labels)
+    monkeypatch.setattr(metrics, "_PAIRS", 300)
+    assert score(similarity, labels) == among
+    assert score(similarity, labels, labels) == apart
