@@ -174,6 +174,7 @@ def test_metadata_is_stripped(cat):
 
 IPTC = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0e\x1c\x02\x78\0\x09a caption"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0" + bytes(40) + b"<extended/>"
+SRGB_PRIMARIES = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000]
 
 
 @pytest.fixture
@@ -322,6 +323,30 @@ def test_what_cannot_be_kept_is_told_to_the_caller(cat, source):
     assert [str(warning.message) for warning in caught] == expected
     assert all(warning.category is MetadataWarning for warning in caught)
     assert all(warning.filename == __file__ for warning in caught)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "lost"),
+    [
+        ({b"gAMA": [45454], b"cHRM": SRGB_PRIMARIES}, None),
+        ({b"gAMA": [55556], b"cHRM": SRGB_PRIMARIES}, "gAMA"),
+        ({b"gAMA": [45455], b"cHRM": [31270, 32900, 68000, 32000, *SRGB_PRIMARIES[4:]]}, "cHRM"),
+        ({b"gAMA": [100000, 0], b"quAL": []}, "gAMA, quAL"),
+        ({b"gAMA": [100000], b"sRGB": [0]}, None),
+        ({b"gAMA": [100000], b"cICP": [0x010D0001]}, None),
+        ({b"sRGB": [0], b"cICP": [0x09100001]}, "cICP"),
+    ],
+)
+def test_colors_of_a_png_that_are_not_srgb_are_told(tmp_path, chunks, lost):
+    info = PngImagePlugin.PngInfo()
+    for kind, numbers in chunks.items():
+        info.add(kind, b"".join(number.to_bytes(4) for number in numbers))
+    Image.new("RGB", (8, 8)).save(tmp_path / "source.png", pnginfo=info)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        encrypt_file(tmp_path / "source.png", tmp_path / "noise.jpg", KEY)
+    expected = [f"the PNG file holds chunks {lost}: left out"] if lost else []
+    assert [str(warning.message) for warning in caught] == expected
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

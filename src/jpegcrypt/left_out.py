@@ -50,23 +50,45 @@ def _of_jpeg(data: bytes) -> Iterator[str]:
 
 
 def _of_png(data: bytes, text: dict[str, str]) -> Iterator[str]:
-    n_texts, others, position = 0, set(), 8
+    n_texts, position = 0, 8
+    colors: dict[bytes, bytes] = {}
+    others: set[bytes] = set()
     while position + 12 <= len(data):  # length, type, CRC: PNG 5.3
-        kind = data[position + 4 : position + 8]
+        kind, start = data[position + 4 : position + 8], position + 8
         position += 12 + int.from_bytes(data[position : position + 4])
         if kind in _PNG_TEXT:
             n_texts += 1
         elif kind == b"IEND":
             break
+        elif kind in _PNG_COLORS:
+            colors[kind] = data[start : position - 4][:32]
         elif kind not in _PNG_CHUNKS:
-            others.add(kind.decode("latin-1"))
+            others.add(kind)
+    others |= _other_colors(colors)
     n_read = sum(map(is_keyword, text))
     if n_texts > n_read:
         yield f"{n_texts - n_read} text chunks that are repeated, broken or behind further frames"
     if others:
+        names = [kind.decode("latin-1") for kind in sorted(others)[:_LISTED]]
         more = " and others" if len(others) > _LISTED else ""
-        yield f"chunks {', '.join(sorted(others)[:_LISTED])}{more}"
+        yield f"chunks {', '.join(names)}{more}"
     yield from _behind(data, position)
+
+
+def _other_colors(chunks: dict[bytes, bytes]) -> set[bytes]:
+    """Return those by which samples are not sRGB; of several kinds the first counts, PNG 4.3."""
+    if cicp := chunks.get(b"cICP"):
+        return set() if cicp == _SRGB_CICP else {b"cICP"}
+    if b"iCCP" in chunks or b"sRGB" in chunks:
+        return set()
+    return {kind for kind, body in chunks.items() if not _is_near(body, _SRGB_VALUES[kind])}
+
+
+def _is_near(body: bytes, expected: tuple[int, ...]) -> bool:
+    values = [int.from_bytes(body[i : i + 4]) for i in range(0, len(body), 4)]
+    return len(values) == len(expected) and all(
+        abs(value - near) <= _TOLERANCE for value, near in zip(values, expected, strict=True)
+    )
 
 
 def _behind(data: bytes, end: int) -> Iterator[str]:
@@ -76,9 +98,16 @@ def _behind(data: bytes, end: int) -> Iterator[str]:
 
 _LISTED = 5
 _PNG_TEXT = {b"tEXt", b"zTXt", b"iTXt"}
+_PNG_COLORS = {b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"}
+_SRGB_CICP = bytes([1, 13, 0, 1])  # PNG 11.3.2.6, after ITU-T H.273
+_SRGB_VALUES = {  # PNG 11.3.2.5, in 1/100000
+    b"gAMA": (45455,),
+    b"cHRM": (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+}
+_TOLERANCE = 500  # of what is written a little off
 _PNG_CHUNKS = {  # those of pixels, and those that a field holds
-    b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"bKGD", b"hIST", b"sBIT", b"sPLT", b"gAMA", b"cHRM",
-    b"sRGB", b"cICP", b"mDCV", b"cLLI", b"acTL", b"fcTL", b"fdAT", b"iCCP", b"pHYs", b"eXIf",
+    b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"bKGD", b"hIST", b"sBIT", b"sPLT", b"mDCV", b"cLLI",
+    b"acTL", b"fcTL", b"fdAT", b"pHYs", b"eXIf",
     b"tIME", b"oFFs", b"vpAg",  # when this file was written, and where on a page
     b"iDOT",  # where Apple's decoder may begin a second time
 }  # fmt: skip
