@@ -335,6 +335,7 @@ def test_what_cannot_be_kept_is_told_to_the_caller(cat, source):
         ({b"gAMA": [100000], b"sRGB": [0]}, None),
         ({b"gAMA": [100000], b"cICP": [0x010D0001]}, None),
         ({b"sRGB": [0], b"cICP": [0x09100001]}, "cICP"),
+        ({b"cICP": []}, "cICP"),
     ],
 )
 def test_colors_of_a_png_that_are_not_srgb_are_told(tmp_path, chunks, lost):

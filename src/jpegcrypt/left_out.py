@@ -77,8 +77,8 @@ def _of_png(data: bytes, text: dict[str, str]) -> Iterator[str]:
 
 def _other_colors(chunks: dict[bytes, bytes]) -> set[bytes]:
     """Return those by which samples are not sRGB; of several kinds the first counts, PNG 4.3."""
-    if cicp := chunks.get(b"cICP"):
-        return set() if cicp == _SRGB_CICP else {b"cICP"}
+    if b"cICP" in chunks:
+        return set() if chunks[b"cICP"] == _SRGB_CICP else {b"cICP"}
     if b"iCCP" in chunks or b"sRGB" in chunks:
         return set()
     return {kind for kind, body in chunks.items() if not _is_near(body, _SRGB_VALUES[kind])}
