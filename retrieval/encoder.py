@@ -1,6 +1,10 @@
 """The pre-norm transformer encoder that models with tokens share."""
 
+from typing import Any
+
+import torch
 from torch import nn
+from torch.nn import functional
 
 
 def encoder(
@@ -20,7 +24,7 @@ def encoder(
     dropout : float
         Behind every dense layer but those of queries, keys and values.
     attention_dropout : float
-        Of the weights of the attention. With 0 they are never held in memory.
+        Of the weights of the attention.
 
     Raises
     ------
@@ -39,8 +43,29 @@ def encoder(
     )
     layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
     for one in layers.layers:  # they come as copies of the first
-        one.self_attn.dropout = attention_dropout
+        one.self_attn = Attention(dimension, heads, attention_dropout, batch_first=True)
         for parameter in one.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
     return layers
+
+
+class Attention(nn.MultiheadAttention):
+    """PyTorch's among the tokens of a picture; where a CPU trains, by products of matrices.
+
+    PyTorch's fused kernel is slow there on its way back. What it would save is memory: the weights
+    of the attention are held until then.
+    """
+
+    def forward(self, *inputs: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Map three times the same (n, tokens, dimension) to one, and no weights to look at."""
+        x = inputs[0]
+        if x.device.type != "cpu" or not self.training:
+            return super().forward(*inputs, **options)
+        n, tokens, dimension = x.shape
+        joint = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
+        parts = joint.view(n, tokens, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        q, k, v = parts.unbind()  # each (n, heads, tokens, dimension / heads)
+        weights = (q * self.head_dim**-0.5 @ k.mT).softmax(-1)  # (n, heads, tokens, tokens)
+        mixed = functional.dropout(weights, self.dropout) @ v
+        return self.out_proj(mixed.transpose(1, 2).reshape(n, tokens, dimension)), None

@@ -13,6 +13,7 @@ from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.codec.tables import ZIGZAG
 from jpegcrypt.retrieval.arrays import load_pixels
 from jpegcrypt.retrieval.batches import Blocks, Pixels, take
+from jpegcrypt.retrieval.encoder import Attention
 from jpegcrypt.retrieval.head import Head
 from jpegcrypt.retrieval.models import create, describe
 from jpegcrypt.retrieval.models.block_set import count, count_levels, magnitudes
@@ -308,6 +309,30 @@ def test_a_part_of_the_blocks_is_enough_to_learn_from() -> None:
     assert not torch.equal(first, second)
     model.eval()
     assert torch.equal(model(batch)[1], model(batch)[1])
+
+
+def test_attention_in_training_is_that_of_pytorch() -> None:
+    torch.manual_seed(0)
+    ours = Attention(32, 4, 0.0, batch_first=True)
+    torch.nn.init.normal_(ours.in_proj_bias)
+    theirs = torch.nn.MultiheadAttention(32, 4, batch_first=True)
+    theirs.load_state_dict(ours.state_dict())
+    found = []
+    for attention in (ours, theirs):
+        x = torch.linspace(-2, 3, 2 * 7 * 32).sin().view(2, 7, 32).requires_grad_()
+        out, _ = attention(x, x, x, need_weights=False)
+        out.square().sum().backward()
+        found.append([out, x.grad, *(p.grad for p in attention.parameters())])
+    torch.testing.assert_close(*found)
+
+
+def test_attention_drops_weights_as_told() -> None:
+    torch.manual_seed(0)
+    attention = Attention(8, 2, 0.5, batch_first=True)
+    x = torch.randn(1, 400, 8)
+    learning = [attention(x, x, x)[0] for _ in range(2)]
+    assert not torch.equal(*learning)
+    torch.testing.assert_close(sum(learning) / 2, attention.eval()(x, x, x)[0], atol=0.1, rtol=0)
 
 
 def test_patches_lie_where_they_lay() -> None:
