@@ -340,7 +340,7 @@ def score(
     measures: dict[str, Measure] = {**(AP_RULES_APART if apart else AP_RULES), **OTHERS}
     parts = [
         _values(similarity[rows], labels[rows], gallery, None if apart else rows, measures)
-        for rows in np.array_split(np.arange(len(labels)), -(-similarity.size // _PAIRS))
+        for rows in _in_parts(np.arange(len(labels)), len(gallery))
     ]
     # (3, measures, queries): the values, those of a random order, those with ties reversed
     means, chances, ties_last = np.concatenate(parts, axis=2)
@@ -348,6 +348,44 @@ def score(
         name: Score(*(float(np.nanmean(values)) for values in columns))
         for name, *columns in zip(measures, means, chances, ties_last, strict=True)
     }
+
+
+def mean_average_precision(features: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Return mAP, rule "full", of each picture searched among the others by cosine.
+
+    What `score` calls full, without the rest and without holding all similarities: for use while a
+    model trains.
+
+    Parameters
+    ----------
+    features : float array (n, d)
+    labels : int array (n,)
+
+    Returns
+    -------
+    float
+        NaN without two pictures of a class.
+
+    Examples
+    --------
+    >>> mean_average_precision([[1, 0], [0, 1], [2, 0], [0, 2]], [0, 1, 0, 1])
+    1.0
+    """
+    vectors, classes = unit(features), np.asarray(labels)
+    _, inverse, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    queries = np.flatnonzero(counts[inverse] > 1)
+    if not len(queries):
+        return math.nan
+    found = (
+        hits(ranking(vectors[rows] @ vectors.T), classes[rows], classes, queries_in_gallery=rows)
+        for rows in _in_parts(queries, len(classes))
+    )
+    return float(np.concatenate([AP_RULES["full"](part) for part in found]).mean())
+
+
+def _in_parts(queries: Counts, gallery: int) -> list[Counts]:
+    """Share queries out so that a part has about `_PAIRS` with the gallery."""
+    return np.array_split(queries, -(-len(queries) * gallery // _PAIRS))
 
 
 def _values(

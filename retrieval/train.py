@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 
@@ -29,7 +28,7 @@ from jpegcrypt.retrieval.batches import Arrays, Batch, take
 from jpegcrypt.retrieval.embed import features_of
 from jpegcrypt.retrieval.folders import Indices, mark, read_folder
 from jpegcrypt.retrieval.losses import total_loss
-from jpegcrypt.retrieval.metrics import AveragePrecision, cosine, hits, ranking
+from jpegcrypt.retrieval.metrics import mean_average_precision
 from jpegcrypt.retrieval.models import Network, create, describe, layout
 from jpegcrypt.retrieval.recipe import Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
@@ -349,17 +348,6 @@ def _step(
         accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm)
         optimizer.step()
     return value
-
-
-def mean_average_precision(features: npt.NDArray[np.float32], labels: Indices) -> float:
-    """Return mAP, rule "full", of each picture searched among the others by cosine.
-
-    NaN without two pictures of a class.
-    """
-    own = np.arange(len(labels))
-    found = hits(ranking(cosine(features, features)), labels, labels, queries_in_gallery=own)
-    relevant = found.any(axis=1)
-    return float(AveragePrecision()(found[relevant]).mean()) if relevant.any() else math.nan
 
 
 def _digest(pictures: Pictures, train: Indices, test: Indices, processes: int) -> str:

@@ -17,6 +17,7 @@ from jpegcrypt.retrieval.metrics import (
     Recall,
     cosine,
     hits,
+    mean_average_precision,
     ranking,
     score,
 )
@@ -145,10 +146,23 @@ def test_cosine_of_zeros() -> None:
     assert cosine(np.zeros((1, 3)), np.ones((1, 3))).tolist() == [[0]]
 
 
+def test_pictures_without_another_of_their_class_do_not_count() -> None:
+    features = np.random.default_rng(0).normal(size=(6, 3))
+    labels = [0, 0, 1, 2, 2, 2]
+    expected = score(cosine(features, features), labels)["full"].mean
+    assert mean_average_precision(features, labels) == pytest.approx(expected)
+    assert np.isnan(mean_average_precision(features, np.arange(6)))
+    assert np.isnan(mean_average_precision(np.empty((0, 3)), []))
+
+
 def test_many_queries_are_ranked_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = np.arange(40) // 4
     similarity = np.random.default_rng(0).integers(9, size=(40, 40)) / 9
     among, apart = score(similarity, labels), score(similarity, labels, labels)
+    features = np.random.default_rng(0).normal(size=(40, 5))
+    whole = mean_average_precision(features, labels)
+    assert whole == score(cosine(features, features), labels)["full"].mean
     monkeypatch.setattr(metrics, "_PAIRS", 300)
+    assert mean_average_precision(features, labels) == pytest.approx(whole, abs=1e-15)
     assert score(similarity, labels) == among
     assert score(similarity, labels, labels) == apart

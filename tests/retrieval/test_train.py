@@ -13,6 +13,7 @@ from jpegcrypt.retrieval.arrays import PixelArrays
 from jpegcrypt.retrieval.batches import take
 from jpegcrypt.retrieval.folders import mark
 from jpegcrypt.retrieval.losses import triplet
+from jpegcrypt.retrieval.metrics import mean_average_precision
 from jpegcrypt.retrieval.models import create
 from jpegcrypt.retrieval.recipe import Mining, Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
@@ -191,13 +192,13 @@ def test_a_run_cut_off_while_it_measures_has_all_rows(
         assert checkpoint.load(path).optimizer == {}
         return _without_seconds(checkpoint.load(path).training["history"])
 
-    measure, calls = training.mean_average_precision, []
+    calls = []
 
     def cut_off(*arguments) -> float:
         calls.append(1)
         if len(calls) == epoch - 1:
             raise CutOff
-        return measure(*arguments)
+        return mean_average_precision(*arguments)
 
     monkeypatch.setattr(training, "mean_average_precision", cut_off)
     with pytest.raises(CutOff):
