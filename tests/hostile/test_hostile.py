@@ -31,6 +31,7 @@ from jpegcrypt import (
     inspect,
     read_coefficients,
 )
+from jpegcrypt.codec.tables import ZIGZAG
 
 EXAMPLES = int(os.environ.get("JPEGCRYPT_EXAMPLES", "600"))
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
@@ -209,6 +210,52 @@ def test_any_huffman_tables(seed, tables):
     for part, s in zip(*framed(seed), strict=True):
         out += [*tables, part] if s.marker == 0xDA else [part]
     survive(b"".join(out))
+
+
+LONG_AND_SHORT = b"\x10\1\1" + bytes(13) + b"\1" + bytes([0x09, 0x00, 0x0F])  # 1, 2, 16 bits
+
+
+@hostile
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from([(9, 300), (9, -511), (15, 20001), (15, -16384)]),
+            min_size=1,
+            max_size=63,
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_values_beyond_those_of_baseline(blocks):
+    """AC sizes up to 15, which only 16-bit samples need: a code and its bits take up to 31."""
+    codes = {0: "10", 9: "0", 15: "1100000000000000"}
+    bits = ""
+    for values in blocks:
+        bits += "0"  # no DC difference
+        for size, value in values:
+            bits += codes[size] + format(
+                value if value > 0 else value + (1 << size) - 1, f"0{size}b"
+            )
+        bits += codes[0] * (len(values) < 63)
+    bits += "1" * (-len(bits) % 8)
+    scan = int(bits, 2).to_bytes(len(bits) // 8).replace(b"\xff", b"\xff\0")
+    data = b"".join(
+        [
+            b"\xff\xd8",
+            segment(0xDB, bytes([0, *[1] * 64])),
+            segment(0xC0, b"\x08\0\x08" + (8 * len(blocks)).to_bytes(2) + b"\1\1\x11\0"),
+            segment(0xC4, b"\0\1" + bytes(15) + b"\0"),
+            segment(0xC4, LONG_AND_SHORT),
+            segment(0xDA, b"\1\1\0\0\x3f\0"),
+            scan,
+            b"\xff\xd9",
+        ]
+    )
+    found = read_coefficients(data).Y[0].reshape(-1, 64)[:, ZIGZAG]
+    expected = [[0, *(value for _, value in values)] for values in blocks]
+    for row, block in zip(found.tolist(), expected, strict=True):
+        assert row == block + [0] * (64 - len(block))
 
 
 @st.composite

@@ -3,6 +3,8 @@
 #ifndef JPEGCRYPT_HUFFMAN_DECODE_H
 #define JPEGCRYPT_HUFFMAN_DECODE_H
 
+#include <assert.h>
+
 #include "jpegcrypt.h"
 #include "huffman.h"
 
@@ -23,6 +25,7 @@ static inline void jc_refill(jc_reader *r) {
 }
 
 static inline void jc_skip(jc_reader *r, int n) {
+    assert(n <= r->count);
     r->bits <<= n;
     r->count -= n;
 }
@@ -104,7 +107,7 @@ static inline __attribute__((always_inline)) jc_status jc_decode_block_inline(
     jc_store_le16(values, block[0]);
     values += 2 * mask;
     for (int k = 1; k < 64;) {
-        jc_refill(&r); /* 56 bits: enough for four short codes, and a long one refills again */
+        jc_refill(&r); /* 56 bits: enough for four short codes, and a long one refills twice */
 #pragma GCC unroll 4
         for (int code = 0; code < 4 && k < 64; code++, k++) {
             entry = ac->lookup[r.bits >> (64 - JC_LOOKUP_BITS)];
@@ -112,6 +115,7 @@ static inline __attribute__((always_inline)) jc_status jc_decode_block_inline(
             value = (int16_t)(entry >> 16);
             if (__builtin_expect(entry & JC_LOOKUP_PARTIAL, 0)) {
                 if ((status = jc_take_partial(&r, ac, 0, entry, &run, &value))) goto end;
+                jc_refill(&r); /* it took up to 16 + 15 bits of 56: too little for three codes */
                 if (run == 15 && !value) { /* ZRL */
                     k += run;
                     continue;
