@@ -489,10 +489,22 @@ def test_many_scans_of_a_large_picture():
 
 
 def test_many_segments():
-    for marker in (0xE0, 0xDB, 0xC4, 0xFE):
-        data = b"\xff\xd8" + segment(marker, b"") * 5000
+    for one in (*(segment(m, b"") for m in (0xE0, 0xDB, 0xC4, 0xFE)), b"\xff\x01"):  # and TEM
         with pytest.raises(MalformedJpeg, match="more than 4096 segments"):
-            inspect(data)
+            inspect(b"\xff\xd8" + one * 5000)
+
+
+def test_many_tables_in_a_segment():
+    for marker, table in ((0xC4, bytes(17)), (0xDB, b"\0" + b"\1" * 64)):
+        with pytest.raises(MalformedJpeg, match="of more than 64 tables"):
+            inspect(b"\xff\xd8" + segment(marker, table * 65))
+
+
+def test_many_fill_bytes():
+    start = time.process_time()
+    with pytest.raises(MalformedJpeg, match="ends in a marker"):
+        inspect(b"\xff\xd8" + b"\xff" * (1 << 25))
+    assert time.process_time() - start < 1
 
 
 def test_nothing_leaks():

@@ -6,6 +6,7 @@ least number of bits that a block takes.
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +23,9 @@ MAX_VISITS = 64  # of each block by all scans, where they are many; encoders nee
 FEW_VISITS = 1 << 24  # a second's work, allowed in any case
 MAX_SEGMENTS = 4096  # of any kind: a profile of the largest size has 255
 
+MAX_TABLES = 64  # of a segment; 4 or 8 have a place of their own
+
+_FILL_BYTES = re.compile(b"\xff+")  # B.1.1.2
 _CACHED = 64  # segments of other people's files come without end
 Read = TypeVar("Read")
 
@@ -128,8 +132,11 @@ class _Parser:
         position = 2
         while True:
             position, marker = self._next_marker(position)
+            self.n_segments += 1
             if marker == markers.EOI:
                 return self._finish()
+            if self.n_segments > MAX_SEGMENTS:
+                raise self._error(f"more than {MAX_SEGMENTS} segments")
             if marker == markers.TEM:
                 continue
             if markers.RST0 <= marker <= markers.SOI or marker < 0xC0:
@@ -141,9 +148,6 @@ class _Parser:
             if length < 2:
                 raise self._error(f"length {length} of the {markers.name(marker)} segment")
             position += length
-            self.n_segments += 1
-            if self.n_segments > MAX_SEGMENTS:
-                raise self._error(f"more than {MAX_SEGMENTS} segments")
             if marker == markers.SOS:
                 position = self._scan(payload, position)
             else:
@@ -167,8 +171,8 @@ class _Parser:
             )
         if data[position] != 0xFF:
             raise self._error(f"found 0x{data[position]:02X}, expected a marker")
-        while position < len(data) and data[position] == 0xFF:  # fill bytes, B.1.1.2
-            position += 1
+        fill = _FILL_BYTES.match(data, position)
+        position = fill.end() if fill else position
         if position >= len(data):
             raise MalformedJpeg("the file ends in a marker", offset=len(data))
         return position + 1, data[position]
@@ -329,11 +333,13 @@ class _Parser:
 @lru_cache(_CACHED)
 def read_quantization(payload: bytes) -> tuple[tuple[int, Table], ...]:
     """Return the destinations and tables of a DQT segment (B.2.4.1); ValueError if it is bad."""
-    found = []
+    found: list[tuple[int, Table]] = []
     i = 0
     while i < len(payload):
         wide, table = payload[i] >> 4, payload[i] & 15
         size = 128 if wide else 64
+        if len(found) == MAX_TABLES:
+            raise ValueError(f"a DQT segment of more than {MAX_TABLES} tables")
         if wide > 1 or table > 3 or len(payload) < i + 1 + size:
             raise ValueError("a DQT segment with a wrong precision, destination or length")
         try:
@@ -347,12 +353,14 @@ def read_quantization(payload: bytes) -> tuple[tuple[int, Table], ...]:
 @lru_cache(_CACHED)
 def read_huffman(payload: bytes) -> tuple[tuple[tuple[int, int], HuffmanTable], ...]:
     """Return the (class, destination) and tables of a DHT segment (B.2.4.2); ValueError if bad."""
-    found = []
+    found: list[tuple[tuple[int, int], HuffmanTable]] = []
     i = 0
     while i < len(payload):
         bits = payload[i + 1 : i + 17]
         values = payload[i + 17 : i + 17 + sum(bits)]
         kind, table = payload[i] >> 4, payload[i] & 15
+        if len(found) == MAX_TABLES:
+            raise ValueError(f"a DHT segment of more than {MAX_TABLES} tables")
         if kind > 1 or table > 3 or len(bits) < 16 or sum(bits) > 256:
             raise ValueError("a DHT segment with a wrong class, destination or length")
         if len(values) != sum(bits):

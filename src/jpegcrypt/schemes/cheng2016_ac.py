@@ -148,4 +148,5 @@ def _decode_dc(data: bytes, shape: tuple[int, ...]) -> Coefficients:
 def _dc_frame(shape: tuple[int, ...]) -> _core.Frame:
     """Return a frame of one component with so many rows and columns of blocks."""
     rows, columns = shape
-    return _core.Frame(8 * columns, 8 * rows, [(1, 1)])
+    width, height = (min(8 * n, 0xFFFF) for n in (columns, rows))  # the last block may be cut
+    return _core.Frame(width, height, [(1, 1)])
