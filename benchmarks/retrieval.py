@@ -40,7 +40,7 @@ from jpegcrypt.key import Key
 from jpegcrypt.retrieval import checkpoint, models
 from jpegcrypt.retrieval.embed import features_of
 from jpegcrypt.retrieval.folders import SPLITS, read_folder
-from jpegcrypt.retrieval.metrics import cosine, score
+from jpegcrypt.retrieval.metrics import score, unit
 from jpegcrypt.retrieval.train import Step, read_pictures, train
 
 RESULTS = Path(__file__).parent / "results" / "retrieval"
@@ -212,7 +212,7 @@ def measure(
         resume=True,
         watch=watch,
     )
-    features = features_of(network, pictures.versions[0], test)
+    features = unit(features_of(network, pictures.versions[0], test))
     training = checkpoint.load(path).training
     return {
         "run": asdict(run),
@@ -231,7 +231,9 @@ def measure(
         },
         "scores": {
             measure: asdict(one)
-            for measure, one in score(cosine(features, features), pictures.labels[test]).items()
+            for measure, one in score(
+                lambda rows: features[rows] @ features.T, pictures.labels[test]
+            ).items()
         },
         "curve": training["history"],
         "seconds": {

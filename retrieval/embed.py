@@ -20,6 +20,10 @@ BATCH = 20  # pictures at a time: what a layer makes of them stays in a processo
 GPU_BATCH = 200
 
 
+class NotFinite(ValueError):
+    """Features that are no numbers: the training of the model went wrong."""
+
+
 class Embedded(NamedTuple):
     """Features of files.
 
@@ -60,7 +64,8 @@ def embed(
     Raises
     ------
     ValueError
-        If no file can be used, or the model takes pictures of another size.
+        If no file can be used, or the model takes pictures of another size; NotFinite if it gives
+        no numbers.
     """
     # On disk for the while: a large archive does not fit into memory.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
@@ -80,7 +85,7 @@ def features_of(
     Raises
     ------
     ValueError
-        If the model takes pictures of another size.
+        If the model takes pictures of another size; NotFinite if it gives no numbers.
     """
     network.check(arrays)
     network = network.to(device).eval()
@@ -91,6 +96,8 @@ def features_of(
             for i in range(0, len(indices), batch)
         ]
     found: Features = torch.cat(features).numpy()
+    if not np.isfinite(found).all():
+        raise NotFinite(f"the model {network.name} gives features that are no numbers")
     return found
 
 

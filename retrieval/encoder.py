@@ -41,28 +41,33 @@ def encoder(
     layer = nn.TransformerEncoderLayer(
         dimension, heads, mlp, dropout, activation="gelu", batch_first=True, norm_first=True
     )
+    with torch.random.fork_rng():  # all weights are drawn below
+        layer.self_attn = Attention(dimension, heads, attention_dropout, batch_first=True)
     layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
     for one in layers.layers:  # they come as copies of the first
-        one.self_attn = Attention(dimension, heads, attention_dropout, batch_first=True)
         for parameter in one.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
     return layers
 
 
+_WEIGHTS = 1 << 26  # of a layer, at 2 or 4 bytes
+
+
 class Attention(nn.MultiheadAttention):
     """PyTorch's among the tokens of a picture; where a CPU trains, by products of matrices.
 
-    PyTorch's fused kernel is slow there on its way back. What it would save is memory: the weights
-    of the attention are held until then.
+    PyTorch's fused kernel is slow there on its way back. It takes over where the weights of the
+    attention, which are held until then, would take too much memory.
     """
 
     def forward(self, *inputs: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Map three times the same (n, tokens, dimension) to one, and no weights to look at."""
+        """Map three times the same (n, tokens, dimension) to one; without masks."""
         x = inputs[0]
-        if x.device.type != "cpu" or not self.training:
-            return super().forward(*inputs, **options)
         n, tokens, dimension = x.shape
+        held = n * self.num_heads * tokens**2
+        if x.device.type != "cpu" or not self.training or held > _WEIGHTS:
+            return super().forward(*inputs, **options)
         joint = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
         parts = joint.view(n, tokens, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4)
         q, k, v = parts.unbind()  # each (n, heads, tokens, dimension / heads)

@@ -219,7 +219,15 @@ def _labelled(named: Sequence[tuple[Path, str]], root: Path) -> LabelledFiles:
     order = sorted(named, key=lambda pair: (index[pair[1]], natural(pair[0].as_posix())))
     labels = np.array([index[name] for _, name in order], np.intp)
     paths = [path for path, _ in order]
-    return LabelledFiles(paths, labels, classes, [_name(path, root) for path in paths])
+    taken: dict[str, Path] = {}
+    for path in paths:
+        if other := taken.get(name := _name(path, root)):
+            raise ValueError(
+                f"{path}: the same picture as {other}, by its name; one of them has to go, or both "
+                "to learn from and to test on the same would be possible"
+            )
+        taken[name] = path
+    return LabelledFiles(paths, labels, classes, list(taken))
 
 
 def _name(path: Path, root: Path) -> str:

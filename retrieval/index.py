@@ -120,6 +120,8 @@ class Index:
             shapes = {np.shape(a) for a in (index.paths, index.labels, index.learned)}
             if index.features.ndim != 2 or shapes != {(len(index.features),)}:
                 raise ValueError("sizes that do not go together")
+            if not np.isfinite(index.features).all():
+                raise ValueError("features that are no numbers")
             if not np.isin(index.labels, np.arange(-1, len(index.classes))).all():
                 raise ValueError("labels without a class")
         except Exception as error:  # whatever a file holds in place of what `save` wrote
@@ -225,8 +227,12 @@ class Index:
         (1.0, 1.0)
         """
         features, labels = self.features[test], self.labels[test]
-        scores = {"test": metrics.score(similarity(features, features.T), labels)}
+        scores = {
+            "test": metrics.score(lambda rows: similarity(features[rows], features.T), labels)
+        }
         if np.isin(labels, self.labels[train]).any():
-            gallery = similarity(features, self.features[train].T)
-            scores["train"] = metrics.score(gallery, labels, self.labels[train])
+            gallery = self.features[train].T
+            scores["train"] = metrics.score(
+                lambda rows: similarity(features[rows], gallery), labels, self.labels[train]
+            )
         return scores

@@ -10,6 +10,7 @@ order gives on average. A query without a relevant picture has no value: NaN.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -295,15 +296,19 @@ class Score:
 
 
 def score(
-    similarity: npt.ArrayLike,
+    similarity: npt.ArrayLike | Callable[[Counts], npt.ArrayLike],
     query_labels: npt.ArrayLike,
     gallery_labels: npt.ArrayLike | None = None,
 ) -> dict[str, Score]:
     """Score similarities by every measure.
 
+    Equally similar pictures are in an order drawn for the size of the gallery: in the gallery's
+    own, which mostly goes by classes, a picture would come among its like.
+
     Parameters
     ----------
-    similarity : float array (queries, gallery)
+    similarity : float array (queries, gallery), or callable
+        From an array of queries to as many rows of it, where the whole would be too large.
     query_labels : int array (queries,)
     gallery_labels : int array (gallery,), optional
         Left out, the gallery is the queries themselves, each searched among the others.
@@ -324,22 +329,34 @@ def score(
     >>> scores["full"].mean, round(scores["full"].chance, 3)
     (1.0, 0.611)
     """
-    similarity, labels = np.asarray(similarity), np.asarray(query_labels)
+    labels = np.asarray(query_labels)
     apart = gallery_labels is not None
     gallery = np.asarray(gallery_labels) if apart else labels
-    if similarity.shape != (len(labels), len(gallery)):
-        raise ValueError(
-            f"similarities of shape {similarity.shape}, "
-            f"expected ({len(labels)}, {len(gallery)}) for so many labels"
-        )
+    if callable(similarity):
+        rows_of = similarity
+    else:
+        whole = np.asarray(similarity)
+        if whole.shape != (len(labels), len(gallery)):
+            raise ValueError(
+                f"similarities of shape {whole.shape}, "
+                f"expected ({len(labels)}, {len(gallery)}) for so many labels"
+            )
+        rows_of = whole.__getitem__
     if not len(labels):
         raise ValueError("no query")
     found = np.isin(labels, gallery) if apart else np.unique(labels, return_counts=True)[1] > 1
     if not found.any():
         raise ValueError("no query has another picture of its class in the gallery")
     measures: dict[str, Measure] = {**(AP_RULES_APART if apart else AP_RULES), **OTHERS}
+    order, places = _draw(len(gallery))
     parts = [
-        _values(similarity[rows], labels[rows], gallery, None if apart else rows, measures)
+        _values(
+            np.asarray(rows_of(rows))[:, order],
+            labels[rows],
+            gallery[order],
+            None if apart else places[rows],
+            measures,
+        )
         for rows in _in_parts(np.arange(len(labels)), len(gallery))
     ]
     # (3, measures, queries): the values, those of a random order, those with ties reversed
@@ -376,11 +393,24 @@ def mean_average_precision(features: npt.ArrayLike, labels: npt.ArrayLike) -> fl
     queries = np.flatnonzero(counts[inverse] > 1)
     if not len(queries):
         return math.nan
+    order, places = _draw(len(classes))
+    gallery = vectors[order].T
     found = (
-        hits(ranking(vectors[rows] @ vectors.T), classes[rows], classes, queries_in_gallery=rows)
+        hits(
+            ranking(vectors[rows] @ gallery),
+            classes[rows],
+            classes[order],
+            queries_in_gallery=places[rows],
+        )
         for rows in _in_parts(queries, len(classes))
     )
     return float(np.concatenate([AP_RULES["full"](part) for part in found]).mean())
+
+
+def _draw(gallery: int) -> tuple[Counts, Counts]:
+    """Return an order of the gallery that hangs on its size alone, and the places in it."""
+    order = np.random.default_rng(gallery).permutation(gallery)
+    return order, np.argsort(order)
 
 
 def _in_parts(queries: Counts, gallery: int) -> list[Counts]:

@@ -44,7 +44,8 @@ class Recipe:
     Raises
     ------
     ValueError
-        If there is nothing to train with: no epoch, or an empty batch.
+        If there is nothing to train with, such as batches of one class, or a number is beyond its
+        range.
     """
 
     epochs: int = 70
@@ -65,9 +66,13 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_classes", "batch_pictures"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)}, expected at least 1")
+        for name, least in (("epochs", 1), ("batch_classes", 2), ("batch_pictures", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} {getattr(self, name)}, expected at least {least}")
+        if not 0 <= self.label_smoothing <= 1:
+            raise ValueError(f"label_smoothing {self.label_smoothing}, expected 0 to 1")
+        if list(self.milestones) != sorted(self.milestones):
+            raise ValueError(f"milestones {list(self.milestones)}, expected rising epochs")
 
     def rate(self, epoch: float) -> float:
         """Return the learning rate after so many epochs, which need not be whole.

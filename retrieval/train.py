@@ -2,7 +2,7 @@
 
 Whatever a step draws (batch, encryption, dropout) hangs on the seed and the number of the step
 alone. So a run that was cut off goes on from its last checkpoint to the same weights, bit for bit,
-as one that was not, on the same machine with as many threads.
+as one that was not, on the same processor with as many threads. Kernels of GPUs do not promise it.
 """
 
 import csv
@@ -20,12 +20,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 
 from jpegcrypt import atomic
 from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval.arrays import PixelArrays, Skipped, load_coefficients, load_pixels
 from jpegcrypt.retrieval.batches import Arrays, Batch, take
-from jpegcrypt.retrieval.embed import features_of
+from jpegcrypt.retrieval.embed import NotFinite, features_of
 from jpegcrypt.retrieval.folders import Indices, mark, read_folder
 from jpegcrypt.retrieval.losses import total_loss
 from jpegcrypt.retrieval.metrics import mean_average_precision
@@ -96,7 +97,14 @@ def read_pictures(
     folders = [read_folder(root) for root in roots]
     first = folders[0]
     for root, folder in zip(roots, folders, strict=True):
-        if (folder.classes, folder.names) != (first.classes, first.names):
+        if (folder.classes, folder.names) == (first.classes, first.names):
+            for name, label, other in zip(folder.names, folder.labels, first.labels, strict=True):
+                if label != other:
+                    raise ValueError(
+                        f"{os.fspath(root)}: {name} of class {folder.classes[label]}, "
+                        f"expected {first.classes[other]} as in {os.fspath(roots[0])}"
+                    )
+        else:
             apart = min({*folder.names} ^ {*first.names}, default="")
             raise ValueError(
                 f"{os.fspath(root)}: {len(folder)} pictures of {len(folder.classes)} classes, "
@@ -117,8 +125,12 @@ def read_pictures(
     kept = functools.reduce(np.intersect1d, [version.kept for version in versions])
     if len(kept) == 0:
         raise ValueError("no picture can be used in every folder")
-    if any(len(version.kept) > len(kept) for version in versions):
-        versions = [_rows(version, np.searchsorted(version.kept, kept)) for version in versions]
+    versions = [
+        _rows(version, np.searchsorted(version.kept, kept))
+        if len(version.kept) > len(kept)
+        else version
+        for version in versions
+    ]
     names = [first.names[i] for i in kept]
     return Pictures(versions, first.labels[kept], first.classes, names), skipped
 
@@ -206,7 +218,10 @@ def train(
     """
     known, targets = np.unique(pictures.labels[train], return_inverse=True)
     classes = [pictures.classes[label] for label in known]
-    accelerator = Accelerator()
+    skips = bool((config or {}).get("stochastic_depth"))  # blocks, whose weights then get no step
+    accelerator = Accelerator(
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=skips)]
+    )
     batches = _Batches(targets, recipe, accelerator.process_index, accelerator.num_processes)
     state: dict[str, Any] = {
         "recipe": json.loads(json.dumps(asdict(recipe))),
@@ -250,7 +265,10 @@ def train(
         def measured() -> dict[str, float]:
             if not len(test):
                 return {}
-            features = features_of(network, pictures.versions[0], test, accelerator.device)
+            try:
+                features = features_of(network, pictures.versions[0], test, accelerator.device)
+            except NotFinite as error:
+                raise Diverged(f"{error}; try a lower rate or a longer warm-up") from error
             return {"mAP": mean_average_precision(features, pictures.labels[test])}
 
         begun = state["step"] - 1 if state["losses"] else state["step"]  # of an epoch without row
@@ -335,7 +353,7 @@ def _step(
     labels: torch.Tensor,
     recipe: Recipe,
 ) -> float:
-    """Change the weights by one batch; not if the loss is not finite, which is returned."""
+    """Change the weights by one batch, and return the loss; NaN if they would be no numbers."""
     learner.train()
     half = recipe.precision == "bf16"
     with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=half):
@@ -345,7 +363,9 @@ def _step(
     if math.isfinite(value):
         optimizer.zero_grad()
         accelerator.backward(loss)
-        accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm)
+        norm = accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm)
+        if not torch.isfinite(norm):
+            return math.nan
         optimizer.step()
     return value
 

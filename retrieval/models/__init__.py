@@ -146,7 +146,8 @@ def create(name: str, **config: Any) -> Network:
     >>> model.domain, model.config.features
     ('pixels', 128)
     """
-    return find(name)(_module(name).Config(**config))
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}  # as of JSON
+    return find(name)(_module(name).Config(**fields))
 
 
 def recipe(name: str) -> Recipe:

@@ -93,6 +93,18 @@ def test_names_are_those_of_other_encryptions(tmp_path: Path) -> None:
         assert read_folder(root).names == ["bus/2.x", "lake/1", "lake/a/1"]
 
 
+def test_a_picture_counts_once(tmp_path: Path) -> None:
+    for name in ("lake/1.jpg", "lake/1.png.jpg", "sea/1.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    with pytest.raises(ValueError, match=r"1\.png\.jpg: the same picture as .*1\.jpg, by its name"):
+        read_folder(tmp_path)
+    (tmp_path / "list.csv").write_text("path,label\nsea/1.jpg,a\nsea/1.jpg,b\n")
+    with pytest.raises(ValueError, match="the same picture as"):
+        read_folder(tmp_path / "list.csv")
+
+
 def test_a_csv_file_on_another_drive(tmp_path: Path, monkeypatch) -> None:
     def apart(path: Path, start: Path) -> str:
         raise ValueError(f"path is on mount 'D:', start on mount {start}")

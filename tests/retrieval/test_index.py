@@ -101,6 +101,25 @@ def test_no_broken_file_is_an_index(index: Index, tmp_path: Path) -> None:
             Index.load(path)
 
 
+def test_features_that_are_no_numbers(index: Index, tmp_path: Path) -> None:
+    broken = replace(index, features=np.full_like(index.features, np.nan))
+    broken.save(tmp_path / "broken.npz")
+    with pytest.raises(ValueError, match="features that are no numbers"):
+        Index.load(tmp_path / "broken.npz")
+
+
+def test_a_model_that_tells_nothing_scores_as_chance() -> None:
+    labels = np.repeat(np.arange(20), 15)
+    features = np.full((300, 4), 0.5, np.float32)
+    index = Index(
+        features, [""] * 300, labels, [str(i) for i in range(20)], np.zeros(300, bool), model="m"
+    )
+    full = index.evaluate(*index.split())["test"]["full"]
+    assert full.mean == pytest.approx(full.chance, rel=0.05)
+    assert full.ties_last == pytest.approx(full.chance, rel=0.05)
+    assert metrics.mean_average_precision(features, labels) == full.mean
+
+
 def test_evaluation_takes_the_pictures_that_are_new(index: Index) -> None:
     train, test = index.split()
     assert index.learned[train].all()

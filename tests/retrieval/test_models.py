@@ -11,6 +11,7 @@ import jpegcrypt
 from jpegcrypt import Key
 from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.retrieval import encoder
 from jpegcrypt.retrieval.arrays import load_pixels
 from jpegcrypt.retrieval.batches import Blocks, Pixels, take
 from jpegcrypt.retrieval.encoder import Attention
@@ -324,6 +325,16 @@ def test_attention_in_training_is_that_of_pytorch() -> None:
         out.square().sum().backward()
         found.append([out, x.grad, *(p.grad for p in attention.parameters())])
     torch.testing.assert_close(*found)
+
+
+def test_attention_takes_no_more_memory_than_it_may(monkeypatch) -> None:
+    monkeypatch.setattr(encoder, "_WEIGHTS", 2 * 4 * 7**2)
+    attention = encoder.Attention(32, 4, 0.0, batch_first=True)
+    for n in (2, 3):
+        x = torch.ones(n, 7, 32)
+        out, weights = attention(x, x, x, need_weights=True)
+        assert out.shape == x.shape
+        assert (weights is None) == (n == 2)  # PyTorch's own gives them
 
 
 def test_attention_drops_weights_as_told() -> None:

@@ -1,6 +1,7 @@
 """Training: batches, losses, checkpoints, and runs that are cut off."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,6 +208,27 @@ def test_a_run_cut_off_while_it_measures_has_all_rows(
     assert run("cut", resume=True) == run("whole")
 
 
+SMALL: dict[str, dict[str, Any]] = {
+    "gmlp": {"height": 16, "width": 16, "dimension": 8, "hidden": 16, "depth": 2},
+    "resnet": {"blocks": (1,), "channels": 4},
+}
+
+
+@pytest.mark.parametrize("model", ["gmlp", "resnet"])
+def test_every_model_goes_on(tmp_path, pictures, model) -> None:
+    path = tmp_path / "model.safetensors"
+    options: dict[str, Any] = {"recipe": replace(RECIPE, epochs=2), "config": SMALL[model]}
+
+    def cut_off(step) -> None:
+        if step.number == BATCHES + 1:
+            raise CutOff
+
+    with pytest.raises(CutOff):
+        train(path, model, pictures, *SPLIT, **options, watch=cut_off)
+    train(path, model, pictures, *SPLIT, **options, resume=True)
+    assert checkpoint.load(path).training["step"] == 2 * BATCHES
+
+
 def test_a_finished_run_is_left_alone(tmp_path, pictures) -> None:
     path = tmp_path / "model.safetensors"
     recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2)
@@ -256,6 +278,39 @@ def test_nan_stops_the_run_and_spares_the_checkpoint(tmp_path, pictures) -> None
         _train(path, pictures, *SPLIT, recipe, save_every=0)
     if path.exists():
         assert checkpoint.load(path).training["step"] > 0
+
+
+def test_features_that_are_no_numbers_stop_the_run(tmp_path, pictures) -> None:
+    recipe = Recipe(
+        epochs=1, batch_classes=4, batch_pictures=4, learning_rate=1e30, warmup=0, clip_norm=1e30
+    )
+    assert len(pk_batches(pictures.labels[SPLIT[0]], classes=4, pictures=4, seed=0, epoch=0)) == 1
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(Diverged, match="vit gives features that are no numbers; try a lower rate"):
+        _train(path, pictures, *SPLIT, recipe)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"epochs": 0}, "epochs 0, expected at least 1"),
+        ({"batch_classes": 1}, "batch_classes 1, expected at least 2"),
+        ({"label_smoothing": 1.5}, r"label_smoothing 1.5, expected 0 to 1"),
+        ({"milestones": (60, 40)}, r"milestones \[60, 40\], expected rising epochs"),
+    ],
+)
+def test_a_recipe_that_trains_nothing(changed, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe(**changed)
+
+
+def test_encryptions_that_are_labelled_differently(tmp_path) -> None:
+    for name, text in (("one", "aab"), ("other", "abb")):
+        rows = [f"{i}.jpg,{label}" for i, label in enumerate(text)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["path,label", *rows]))
+    with pytest.raises(ValueError, match=r"other\.csv: 1 of class b, expected a as in .*one\.csv"):
+        training.read_pictures([tmp_path / "one.csv", tmp_path / "other.csv"], "pixels")
 
 
 def test_another_training_is_refused(tmp_path, pictures) -> None:
