@@ -206,8 +206,37 @@ def test_the_first_frame_is_taken():
     frames = [Image.new("L", (8, 8), color) for color in (10, 200)]
     for format in ("GIF", "TIFF", "PNG", "WEBP"):
         data = save(frames[0], format, save_all=True, append_images=frames[1:])
-        pixels, _ = read_image(data)
+        with pytest.warns(
+            MetadataWarning, match=f"the {format} file holds further frames or pages"
+        ):
+            pixels, _ = read_image(data)
         assert np.abs(pixels.astype(int) - 10).max() <= 1
+
+
+def test_a_broken_exif_in_text_is_text():
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", "\nexif\n 4\n00ff00ff\n")
+    data = save(gradient("RGB"), "PNG", pnginfo=info)
+    pixels, metadata = read_image(data)
+    assert pixels.shape == (8, 16, 3)
+    assert metadata.exif is None
+    assert [keyword for keyword, _ in metadata.text] == ["Raw profile type exif"]
+    assert read_image(data, strip=True)[0].shape == (8, 16, 3)
+
+
+def test_all_tags_that_are_lost_are_told():
+    data = save(gradient("RGB"), "TIFF", exif=some_exif(), tiffinfo={33550: (1.0, 2.0, 3.0)})
+    with pytest.warns(MetadataWarning, match="the TIFF file holds tag 33550: left out"):
+        read_image(data)
+    many = {60000 + i: "x" for i in range(7)}
+    with pytest.warns(MetadataWarning, match="tag 60004, 2 other tags: left out"):
+        read_image(save(gradient("RGB"), "TIFF", tiffinfo=many))
+
+
+def test_bytes_behind_a_webp_are_told():
+    data = save(gradient("RGB"), "WEBP")
+    with pytest.warns(MetadataWarning, match="holds 5 bytes behind the picture"):
+        read_image(data + b"movie")
 
 
 # --- transparency ---------------------------------------------------------------------------------
@@ -533,6 +562,19 @@ def test_what_a_format_does_not_carry_is_told(format, kept, lost):
         data = write_image(opened(COLOR), format)
     _, metadata = read_image(data)
     assert {name for name, value in vars(metadata).items() if value is not None} == kept
+
+
+@pytest.mark.parametrize("format", ["TIFF", "BMP", "PPM"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_where_exif_is_lost_the_picture_is_turned(format, orientation):
+    exif = some_exif(Orientation=orientation).tobytes()
+    with pytest.warns(MetadataWarning, match="does not carry this exif"):
+        data = write_image(opened(COLOR, Metadata(exif=exif)), format)
+    upright = Image.fromarray(COLOR)
+    upright.info["exif"] = exif
+    expected = np.asarray(ImageOps.exif_transpose(upright))
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.array_equal(np.asarray(image), expected)
 
 
 def test_metadata_too_large_for_a_segment_is_told():

@@ -2,11 +2,10 @@
 
 import io
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +18,12 @@ from jpegcrypt.codec.parse import signature
 from jpegcrypt.encoder import MAX_SIDE
 from jpegcrypt.errors import ImageTooLarge, JpegcryptError, MetadataWarning, UnreadableImage
 from jpegcrypt.header import is_header
-from jpegcrypt.left_out import find_left_out
+from jpegcrypt.left_out import BROKEN_EXIF, TIFF_DIRECTORIES, find_left_out
 from jpegcrypt.metadata import Metadata, Segment, Text
 
 Pixels = npt.NDArray[np.uint8]
 Background = str | tuple[int, int, int]
+Read = TypeVar("Read")
 
 # Files that Pillow names but does not read, or hands to another program.
 _NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -78,8 +78,7 @@ def read_image(
     if pixels is None:
         pixels = np.asarray(_to_gray_or_rgb(image, color))
     if strip:
-        turn = _UPRIGHT.get(_orientation(image))
-        return pixels if turn is None else turn(pixels), Metadata()
+        return _upright(pixels, image.getexif), Metadata()
     if metadata.icc_profile and metadata.icc_profile[16:20] != _PROFILE_SPACE[pixels.ndim]:
         metadata = replace(metadata, icc_profile=None)
     if lost := find_left_out(data, image):
@@ -107,7 +106,7 @@ def _load(data: bytes) -> tuple[Image.Image, Pixels | None, Metadata]:
             image.load()
             _drop_text(image)  # what stood behind the pixels
         metadata = Metadata.from_pillow(image)
-        if not metadata.exif and (exif := _collect_exif(image)):
+        if not metadata.exif and (exif := _tolerant(lambda: _collect_exif(image))):
             metadata = replace(metadata, exif=exif)
         return image, pixels, metadata
     except UnidentifiedImageError as error:
@@ -186,25 +185,37 @@ def _collect_exif(image: Image.Image) -> bytes | None:
     found = image.getexif()
     wanted = Image.Exif()
     for tag in _EXIF_TAGS & found.keys():
-        wanted[tag] = found.get_ifd(tag) if tag in _EXIF_DIRECTORIES else found[tag]
+        wanted[tag] = found.get_ifd(tag) if tag in TIFF_DIRECTORIES else found[tag]
     return wanted.tobytes() if len(wanted) else None
 
 
 # Tags that describe the picture; a TIFF mixes them with those that describe the file.
-_EXIF_DIRECTORIES = {ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo}
-_EXIF_TAGS = _EXIF_DIRECTORIES | {
+_EXIF_TAGS = TIFF_DIRECTORIES | {
     ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model,
     ExifTags.Base.Orientation, ExifTags.Base.Software, ExifTags.Base.DateTime,
     ExifTags.Base.Artist, ExifTags.Base.Copyright,
 }  # fmt: skip
 
 
-def _orientation(image: Image.Image) -> Any:
-    """The orientation that EXIF asks for; a broken EXIF asks for nothing, as viewers see it."""
+def _tolerant(read: Callable[[], Read]) -> Read | None:
+    """What is read of EXIF; nothing if it is broken, as viewers see it."""
     try:
-        return image.getexif().get(ExifTags.Base.Orientation)
-    except (struct.error, LookupError, SyntaxError, TypeError, ValueError, OSError):
+        return read()
+    except BROKEN_EXIF:
         return None
+
+
+def _upright(pixels: Pixels, getexif: Callable[[], Image.Exif]) -> Pixels:
+    """Turn pixels as the EXIF asks for that they lose."""
+    orientation = _tolerant(lambda: getexif().get(ExifTags.Base.Orientation))
+    turn = _UPRIGHT.get(orientation)
+    return pixels if turn is None else turn(pixels)
+
+
+def _parse_exif(exif: bytes) -> Image.Exif:
+    parsed = Image.Exif()
+    parsed.load(exif)
+    return parsed
 
 
 _UPRIGHT: dict[Any, Callable[[Pixels], Pixels]] = {
@@ -350,7 +361,8 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
 
     JPEG carries all metadata but the text chunks of a PNG; PNG all but the other segments of a
     JPEG; TIFF the profile and the resolution; WebP EXIF, XMP and the profile; BMP the resolution;
-    PPM none. What is left out is told by a `MetadataWarning`.
+    PPM none. What is left out is told by a `MetadataWarning`; without its EXIF, a picture is turned
+    as that asks for.
 
     Parameters
     ----------
@@ -368,10 +380,13 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
     >>> Image.open(io.BytesIO(png)).info
     {'Comment': 'at the lake'}
     """
-    options = _keep_what_fits(picture.metadata, format).keywords()
+    pixels, options = picture.pixels, _keep_what_fits(picture.metadata, format).keywords()
+    exif = picture.metadata.exif
+    if exif and "exif" not in options:
+        pixels = np.ascontiguousarray(_upright(pixels, lambda: _parse_exif(exif)))
     if format == "JPEG":
         return encode(
-            picture.pixels,
+            pixels,
             quality=quality,
             subsampling=_SAMPLING_NAMES.get(picture.sampling[0], "4:4:4"),
             **options,
@@ -383,7 +398,7 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
     if format == "WEBP":
         options["lossless"] = True
     file = io.BytesIO()
-    Image.fromarray(picture.pixels).save(file, format, **options)
+    Image.fromarray(pixels).save(file, format, **options)
     return file.getvalue()
 
 

@@ -1,5 +1,6 @@
 """What a source file holds besides its picture that `Metadata` has no place for."""
 
+import struct
 from collections.abc import Iterator
 
 from PIL import ExifTags, Image
@@ -11,7 +12,7 @@ from jpegcrypt.metadata import is_keyword
 def find_left_out(data: bytes, image: Image.Image) -> list[str]:
     """Name what is lost when an image that Pillow has read from `data` is encrypted.
 
-    Further frames are not named, nor what only says how the pixels are coded.
+    What only says how the pixels are coded is not named.
 
     Examples
     --------
@@ -26,13 +27,35 @@ def find_left_out(data: bytes, image: Image.Image) -> list[str]:
 def _find(data: bytes, image: Image.Image) -> Iterator[str]:
     if image.info.get("icc_profile", b"") is None:
         yield "a broken color profile"
+    if image.format != "MPO" and _has_frames(image):
+        yield "further frames or pages"
     if image.format in ("JPEG", "MPO"):
         yield from _of_jpeg(data)
     elif image.format == "PNG":
         yield from _of_png(data, getattr(image, "text", {}))
+    elif image.format == "WEBP":
+        yield from _behind(data, 8 + int.from_bytes(data[4:8], "little"))
     elif image.format == "TIFF":
-        tags = getattr(image, "tag_v2", {})
-        yield from (ExifTags.TAGS[tag] for tag in _TIFF_TAGS if tag in tags)
+        yield from _of_tiff(image)
+
+
+def _has_frames(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except (*BROKEN_EXIF, EOFError):  # a second frame, but a broken one
+        return True
+
+
+def _of_tiff(image: Image.Image) -> Iterator[str]:
+    try:
+        for directory in TIFF_DIRECTORIES:
+            image.getexif().get_ifd(directory)
+    except BROKEN_EXIF:
+        yield "broken EXIF"
+    lost = sorted(getattr(image, "tag_v2", {}).keys() - _TIFF_TAGS - TIFF_DIRECTORIES)
+    yield from (ExifTags.TAGS.get(tag, f"tag {tag}") for tag in lost[:_LISTED])
+    if len(lost) > _LISTED:
+        yield f"{len(lost) - _LISTED} other tags"
 
 
 def _of_jpeg(data: bytes) -> Iterator[str]:
@@ -96,6 +119,10 @@ def _behind(data: bytes, end: int) -> Iterator[str]:
         yield f"{len(data) - end:,} bytes behind the picture"
 
 
+# What Pillow raises of EXIF that is none.
+BROKEN_EXIF = (struct.error, LookupError, SyntaxError, TypeError, ValueError, OSError)
+TIFF_DIRECTORIES = {ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo}
+
 _LISTED = 5
 _PNG_TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 _PNG_COLORS = {b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"}
@@ -111,9 +138,11 @@ _PNG_CHUNKS = {  # those of pixels, and those that a field holds
     b"tIME", b"oFFs", b"vpAg",  # when this file was written, and where on a page
     b"iDOT",  # where Apple's decoder may begin a second time
 }  # fmt: skip
-_TIFF_TAGS = (
-    ExifTags.Base.DocumentName, ExifTags.Base.PageName, ExifTags.Base.HostComputer,
-    ExifTags.Base.Rating, ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor,
-    ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject, ExifTags.Base.IPTCNAA,
-    ExifTags.Base.ImageResources,
-)  # fmt: skip
+_TIFF_TAGS = {  # of pixels and pages, and those that a field holds
+    *range(254, 260), 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 282, 283, 284,
+    286, 287, 288, 289, 290, 291, 292, 293, 296, 297, 317, 320, 321, *range(322, 326), 332, 334,
+    336, 338, 339, 340, 341, 347, *range(512, 522), 529, 530, 531, 532,
+    ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model,
+    ExifTags.Base.Software, ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright,
+    ExifTags.Base.XMLPacket, ExifTags.Base.InterColorProfile,
+}  # fmt: skip
