@@ -128,6 +128,9 @@ def test_what_does_not_fit(plain: Path, tmp_path: Path) -> None:
         encrypt_dataset(plain, cipher, KEY, scheme="aes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="colour"):
         encrypt_dataset(plain, cipher, KEY, colour=1)
+    for sealed in ({"comment": b"at the lake"}, {"exif": b"II*\0"}, {"text": [("Author", "me")]}):
+        with pytest.raises(TypeError, match="unexpected keyword"):  # would be written down in clear
+            encrypt_dataset(plain, cipher, KEY, **sealed)
     with pytest.raises(TypeError, match="a nonce serves one picture"):
         encrypt_dataset(plain, cipher, KEY, nonce=bytes(16))
     with pytest.raises(NotADirectoryError, match="expected a folder"):

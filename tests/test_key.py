@@ -304,10 +304,11 @@ def test_a_passphrase_key_is_saved_without_its_salt(tmp_path):
         KEY_LINE,
         KEY_LINE + b"\n",
         b"# mine\r\n\r\n  " + KEY_LINE + b" \r\n# \xe9nd\r\n",
+        b"\xef\xbb\xbf" + KEY_LINE + b"\r\n",
         b"\n" * 10_000 + KEY_LINE,
         b"#" * (64 * 1024 - 1 - len(KEY_LINE)) + b"\n" + KEY_LINE,
     ],
-    ids=["bare", "newline", "crlf and comments", "blank lines", "exactly 64 KiB"],
+    ids=["bare", "newline", "crlf and comments", "BOM", "blank lines", "exactly 64 KiB"],
 )
 def test_load_is_patient(tmp_path, text):
     with warnings.catch_warnings(action="error"):

@@ -26,6 +26,7 @@ from jpegcrypt.errors import FixedKeyWarning, JpegcryptError, UnreadableImage
 from jpegcrypt.images import read_image
 from jpegcrypt.key import Key
 from jpegcrypt.schemes import feng2021
+from jpegcrypt.settings import check_settings
 
 Scheme = Literal["lu2022", "feng2021"]
 
@@ -80,8 +81,9 @@ def encrypt_dataset(
     threads : int, optional
         As many as there are processors.
     **settings
-        As for `jpegcrypt.encrypt` (quality, bank, key_mode, effort, ...), or for
-        `jpegcrypt.schemes.feng2021.encrypt` (block, quarters, key_mode, quality).
+        As for `jpegcrypt.encrypt_many` (quality, bank, key_mode, effort, ...), or for
+        `jpegcrypt.schemes.feng2021.encrypt` (block, quarters, key_mode, quality). They are written
+        down in clear in `dst`.
 
     Returns
     -------
@@ -145,7 +147,10 @@ def _encryption(scheme: str, key: Key, settings: dict[str, Any]) -> Callable[[Im
     if "nonce" in settings:
         raise TypeError("a nonce serves one picture, not a data set")
     encrypt_one = functools.partial(schemes[scheme], key=key, **settings)
-    encrypt_one(np.zeros((16, 16, 3), np.uint8))
+    if scheme == "lu2022":  # and nothing that is sealed: settings are written down in clear
+        check_settings("encrypt_dataset", settings, key)
+    else:
+        encrypt_one(np.zeros((16, 16, 3), np.uint8))
     return encrypt_one
 
 

@@ -30,6 +30,7 @@ DC_MODES = {"permuted": 0, "residual": 1}
 
 _MAGIC = b"jpegcrypt\0"  # small: in APP11 a payload that begins with "JP" is a JPEG XT box
 _LAYOUT = struct.Struct("10sBBBBB3sB8s16s16s")  # bytes only: no byte order, no padding
+_FLAGS_AT = 18
 _SALT_FLAG = 1
 _SIZES = {"levels": 3, "key_id": 8, "nonce": 16, "tag": 16, "salt": 16}
 
@@ -155,6 +156,18 @@ class Header:
             )
         salt = payload[_LAYOUT.size :] if flags else None
         return cls(scheme, bank, key_mode, dc, levels, key_id, nonce, tag, salt)
+
+
+def packed_size(payload: bytes) -> int:
+    """Return how many bytes a header takes, by its flags, whatever stands behind it.
+
+    Examples
+    --------
+    >>> packed_size(bytes(100)), packed_size(bytes(18) + bytes([1]))
+    (59, 75)
+    """
+    salted = payload[_FLAGS_AT : _FLAGS_AT + 1] == bytes([_SALT_FLAG])
+    return _LAYOUT.size + (_SIZES["salt"] if salted else 0)
 
 
 def is_header(payload: bytes) -> bool:

@@ -10,6 +10,7 @@ that Python or the cryptographic library make on the way are out of reach.
 """
 
 import base64
+import codecs
 import hashlib
 import hmac
 import os
@@ -358,7 +359,8 @@ def _find_key(text: bytes, path: str) -> bytes:
     if len(text) > _FILE_LIMIT:
         raise KeyFileError(f"key file {path} is larger than {_FILE_LIMIT} bytes", hint=_FILE_HINT)
     found: tuple[int, bytes] | None = None
-    for number, line in enumerate(map(bytes.strip, text.splitlines()), start=1):
+    lines = text.removeprefix(codecs.BOM_UTF8).splitlines()
+    for number, line in enumerate(map(bytes.strip, lines), start=1):
         if not line or line.startswith(b"#"):
             continue
         if not line.startswith(_FILE_PREFIX):

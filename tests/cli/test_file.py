@@ -178,6 +178,19 @@ def test_pipes():
     )
 
 
+def test_stdin_that_is_the_target():
+    shutil.copy("coffee.png", "same.jpg")
+    arguments = ["encrypt", "-", "same.jpg", "--key", "album.key", "--overwrite"]
+    with open("same.jpg", "rb") as stdin:
+        done = subprocess.run(
+            [sys.executable, "-m", "jpegcrypt", *arguments],
+            stdin=stdin, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    text = "jpegcrypt: same.jpg: is what stdin reads\nhint: write to another file\n"
+    assert (done.returncode, done.stderr) == (1, text)
+    assert Path("same.jpg").read_bytes() == Path("coffee.png").read_bytes()
+
+
 # --- what goes wrong ------------------------------------------------------------------------------
 
 

@@ -58,6 +58,15 @@ def test_the_picture_comes_back(scheme: Scheme, picture: Pixels) -> None:
 
 
 @every_scheme
+def test_the_salt_of_a_passphrase_is_in_the_file(scheme: Scheme) -> None:
+    salt = b"public salt 1234"
+    data = scheme.encrypt(PICTURE, Key(bytes(range(32)), salt=salt), NONCE)
+    assert salt in data or salt.hex().encode() in data
+    back = scheme.decrypt(data, Key(bytes(range(32))))
+    assert np.array_equal(back, scheme.decrypt(scheme.encrypt(PICTURE, KEY, NONCE), KEY))
+
+
+@every_scheme
 @every_picture
 def test_invariants_hold(scheme: Scheme, picture: Pixels) -> None:
     plain = scheme.invariants(scheme.plain(picture))

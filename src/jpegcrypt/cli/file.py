@@ -1,5 +1,6 @@
 """The command on one file, or on stdin and stdout."""
 
+import contextlib
 import os
 import sys
 
@@ -56,6 +57,10 @@ def _check_target(src: str, dst: str, conversion: Conversion, *, overwrite: bool
             f"{dst}: is a folder, expected a file",
             hint=f"name the file, such as {os.path.join(dst, name)}",
         )
+    if src == "-" and sys.stdin is not None and os.path.exists(dst):
+        with contextlib.suppress(OSError):  # stdin may be no file
+            if os.path.samestat(os.fstat(sys.stdin.fileno()), os.stat(dst)):
+                raise Stop(f"{dst}: is what stdin reads", hint="write to another file")
     try:
         check_target(src, dst, overwrite=overwrite)
     except (OSError, ValueError) as error:

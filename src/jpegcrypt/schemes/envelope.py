@@ -7,7 +7,7 @@ no picture format holds:
 ::
 
     magic "jpegcrypt parts\0"     16 bytes
-    header                       59 bytes, or as many zeros in a plain file
+    header                       59 bytes, 75 with a salt, or 59 zeros in a plain file
     for each part: its length    4 bytes, big-endian
                    the part      as many bytes as it says
 """
@@ -34,6 +34,7 @@ from jpegcrypt.header import (
     SEGMENT_MARKER,
     Header,
     is_header,
+    packed_size,
 )
 from jpegcrypt.key import Key
 
@@ -53,6 +54,7 @@ def make_header(scheme: int, key: Key, nonce: bytes, *, bank: int = 0) -> bytes:
         key_id=key.id,
         nonce=nonce,
         tag=bytes(16),
+        salt=key.salt,
     ).pack()
 
 
@@ -240,7 +242,7 @@ def write_parts(parts: Sequence[bytes], header: bytes = b"") -> bytes:
 
 def read_parts(data: bytes) -> tuple[list[bytes], bytes | None]:
     """Undo `write_parts`: the parts and the payload of the header."""
-    at = len(_PARTS) + len(_NO_HEADER)
+    at = len(_PARTS) + packed_size(data[len(_PARTS) :])
     if not data.startswith(_PARTS) or len(data) < at:
         raise MalformedJpeg("found no container of parts", offset=0)
     payload = data[len(_PARTS) : at]
