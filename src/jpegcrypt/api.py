@@ -440,6 +440,8 @@ def write(
         A path appears whole or not at all, and replaces what was there, as `Image.save` does.
     image, quality, qtables, effort, trellis_lambda, bank, dc, key_mode, nonce
         As for `encrypt`.
+    key : Key, optional
+        **None writes the picture in clear**, also where a look-up of keys found none.
     subsampling : str or int
         Also Pillow's 0, 1, 2 for 4:4:4, 4:2:2, 4:2:0.
     optimize : bool

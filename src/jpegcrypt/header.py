@@ -28,7 +28,7 @@ FORMAT_VERSION = 1
 KEY_MODES = {"nonce": 0, "content": 1, "fixed": 2}
 DC_MODES = {"permuted": 0, "residual": 1}
 
-_MAGIC = b"jpegcrypt\0"  # small: in APP11 a payload that begins with "JP" is a JPEG XT box
+MAGIC = b"jpegcrypt\0"  # small: in APP11 a payload that begins with "JP" is a JPEG XT box
 _LAYOUT = struct.Struct("10sBBBBB3sB8s16s16s")  # bytes only: no byte order, no padding
 _FLAGS_AT = 18
 _SALT_FLAG = 1
@@ -99,7 +99,7 @@ class Header:
 
     def _pack(self, tag: bytes) -> bytes:
         fixed = _LAYOUT.pack(
-            _MAGIC,
+            MAGIC,
             FORMAT_VERSION,
             self.scheme,
             self.bank,
@@ -133,7 +133,7 @@ class Header:
         """
         if not is_header(payload):
             raise MalformedJpeg("found a segment that is no jpegcrypt header", offset=offset)
-        version = payload[len(_MAGIC)] if len(payload) > len(_MAGIC) else FORMAT_VERSION
+        version = payload[len(MAGIC)] if len(payload) > len(MAGIC) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise UnsupportedJpeg(
                 f"jpegcrypt format version {version}, this release reads {FORMAT_VERSION}",
@@ -178,4 +178,4 @@ def is_header(payload: bytes) -> bool:
     >>> is_header(b"JP")
     False
     """
-    return payload.startswith(_MAGIC)
+    return payload.startswith(MAGIC)

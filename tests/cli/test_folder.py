@@ -40,6 +40,7 @@ def photos(folder):
     return Path("photos")
 
 
+ID = Key(bytes(range(32))).id.hex()
 NOISE = [
     "rocket.jpg",
     "summer/a.jpg",
@@ -88,6 +89,29 @@ def test_going_on_where_it_stopped(photos):
         jpegcrypt: 5 encrypted, 1 no picture
     """)
     assert all(Path("noise", name).read_bytes() != before[name] for name in NOISE)
+
+
+def test_what_is_there_must_be_what_was_asked_for(photos):
+    jpegcrypt("encrypt photos noise --key album.key")
+    shutil.copy("photos/rocket.jpg", "noise/rocket.jpg")
+    whole = Path("noise/summer/a.jpg").read_bytes()
+    Path("noise/summer/a.jpg").write_bytes(whole[:300])
+    other = encrypt_picture(Path("photos/summer/a.png").read_bytes(), Key(bytes(range(32))))
+    Path("noise/summer/a.png.jpg").write_bytes(other)
+    Path("noise/summer/lake/misnamed.jpeg").unlink()
+    before = {name: Path("noise", name).read_bytes() for name in NOISE[:3]}
+    check_transcript(f"""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: noise/rocket.jpg: is there, but is not encrypted
+        hint: --overwrite encrypts the picture anew
+        jpegcrypt: noise/summer/a.jpg: is there, but cut short
+        jpegcrypt: noise/summer/a.png.jpg: is there, but encrypted with the key {ID}
+        jpegcrypt: 1 encrypted, 1 there already, 1 no picture, 3 failed
+        [1]
+        $ jpegcrypt encrypt photos noise --key album.key --overwrite
+        jpegcrypt: 5 encrypted, 1 no picture
+    """)
+    assert all(Path("noise", name).read_bytes() != before[name] for name in before)
 
 
 def test_what_a_power_cut_left_empty_is_done_again(photos):

@@ -153,6 +153,11 @@ def test_one_salt_a_run_derived_once(derived, monkeypatch):
     Path("photos/4.png").write_bytes(Path("coffee.png").read_bytes())
     jpegcrypt("encrypt photos noise --passphrase --jobs 4")
     assert len(set(derived)) == 2
+    monkeypatch.setenv("JPEGCRYPT_PASSPHRASE", "another")
+    again = jpegcrypt("encrypt photos noise --passphrase --jobs 4")
+    assert again.stderr.endswith("0 encrypted, 5 failed\n")
+    assert "is there, but encrypted with the key" in again.stderr
+    monkeypatch.setenv("JPEGCRYPT_PASSPHRASE", "lake")
     derived.clear()
     assert jpegcrypt("decrypt noise again --passphrase --jobs 4").exit_code == 0
     assert len(derived) == len(set(derived)) == 2

@@ -157,11 +157,13 @@ def encrypt(
     """Encrypt the picture SRC to the JPEG DST, or a folder tree to another.
 
     SRC is any picture that Pillow reads, told by its content. DST is a JPEG, and must not have the
-    name of another image format. `-` is stdin or stdout.
+    name of another image format. `-` is stdin or stdout. As with any JPEG, what the quality loses
+    is lost: mind it before you delete originals.
 
     In a tree a.jpg stays a.jpg, any other name gets .jpg behind: a.png becomes a.png.jpg. Files
     that exist in DST are passed over, so the same command goes on where it stopped; files that are
-    no pictures are counted; broken ones are listed at the end, and the exit code is 1.
+    no pictures are counted; broken ones, and files in DST that are plain, of another key or cut
+    short, are listed at the end, and the exit code is 1.
     """
     from jpegcrypt.cli.conversion import encryption, limit_pixels
     from jpegcrypt.images import format_of_name

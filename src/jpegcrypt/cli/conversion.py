@@ -13,11 +13,13 @@ from PIL import Image, UnidentifiedImageError
 
 from jpegcrypt.cli.keys import KeyFile, Passphrase
 from jpegcrypt.codec.parse import parse, signature
-from jpegcrypt.errors import MalformedJpeg, UnreadableImage, WrongKey
+from jpegcrypt.errors import MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
 from jpegcrypt.files import decrypt_picture, encrypt_picture
+from jpegcrypt.header import MAGIC, Header, packed_size
 from jpegcrypt.images import FORMATS, format_of_name
 
 _HEAD = 16  # bytes that tell kinds of files apart
+_HEADER_WITHIN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Conversion:
         From the name of the one file to that of the other, without folders.
     is_foreign : callable
         Whether an error only says that a file of that name is no concern of ours.
+    check_done : callable, optional
+        Raises if the file of that path is not what `work` may have made.
     """
 
     verb: str
@@ -46,6 +50,7 @@ class Conversion:
     work: Callable[[bytes], bytes]
     rename: Callable[[str], str]
     is_foreign: Callable[[Exception, str], bool]
+    check_done: Callable[[str], None] | None = None
 
 
 def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversion:
@@ -62,7 +67,25 @@ def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversio
             and error.format is None
             and format_of_name(name) is None
         ),
+        check_done=lambda path: _check_encrypted(path, keys),
     )
+
+
+def _check_encrypted(path: str, keys: KeyFile | Passphrase) -> None:
+    """Raise unless a file is encrypted with the key and has an end, as its rims tell."""
+    with open(path, "rb") as file:
+        head = file.read(_HEADER_WITHIN)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 2))
+        tail = file.read()
+    hint = "--overwrite encrypts the picture anew"
+    start = head.find(MAGIC)  # behind APP0 of 18 bytes
+    if start < 0:
+        raise NotEncrypted("is there, but is not encrypted", hint=hint)
+    header = Header.unpack(head[start:][: packed_size(head[start:])], offset=start)
+    if not keys.fit(header):
+        raise WrongKey(f"is there, but encrypted with the key {header.key_id.hex()}", hint=hint)
+    if tail != b"\xff\xd9":
+        raise MalformedJpeg("is there, but cut short", hint=hint)
 
 
 def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> Conversion:

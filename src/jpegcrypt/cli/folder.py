@@ -1,6 +1,7 @@
 """The command on a folder tree: several files at a time, and at the end what became of them.
 
-Outputs that exist are done and passed over, so that the same command goes on where it stopped.
+Outputs that exist are done and passed over, so that the same command goes on where it stopped. A
+plain picture in the place of an encrypted one, one of another key and one cut short are failures.
 New files are not waited for one by one, but all together at the end; an empty one, as a power cut
 before that may leave, is not done.
 """
@@ -31,6 +32,7 @@ from jpegcrypt.cli.terminal import (
     say,
     warning_about,
 )
+from jpegcrypt.errors import JpegcryptError
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _LARGE = 1 << 24  # bytes of a file that is asked what it is before it is read, such as a video
@@ -64,10 +66,21 @@ def convert_folder(
         raise Stop(f"{dst}: is no folder, but {src} is", hint="name a folder")
     failures: list[Message] = []
     tasks = list(_find_tasks(src, dst, conversion.rename, failures))
-    todo = [task for task in tasks if overwrite or not _is_done(task.dst)]
-    counts = Counter({conversion.verb: 0, "there already": len(tasks) - len(todo)})
-    if todo:
+    there: list[Task] = []
+    todo: list[Task] = []
+    for task in tasks:
+        (there if not overwrite and _is_done(task.dst) else todo).append(task)
+    counts = Counter({conversion.verb: 0, "there already": 0})
+    if todo or (there and conversion.check_done):
         conversion.unlock()
+    for task in there:
+        try:
+            if conversion.check_done:
+                conversion.check_done(task.dst)
+        except (JpegcryptError, OSError) as wrong:
+            failures.append(explain(wrong, task.dst))
+        else:
+            counts["there already"] += 1
 
     @cache
     def make_folder(path: str) -> None:

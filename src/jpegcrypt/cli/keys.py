@@ -14,6 +14,7 @@ from jpegcrypt.cli.terminal import Stop
 
 if TYPE_CHECKING:
     from jpegcrypt import Key
+    from jpegcrypt.header import Header
 
 VARIABLE = "JPEGCRYPT_PASSPHRASE"
 
@@ -62,6 +63,10 @@ class KeyFile:
         """Return the key to encrypt with."""
         return self._key
 
+    def fit(self, header: "Header") -> bool:
+        """Tell whether it is the key of a file."""
+        return header.key_id == self._key.id
+
     def of(self, data: bytes, **limit: int) -> "Key":
         """Return the key to decrypt a file with; `limit` is that of `inspect`."""
         return self._key
@@ -99,6 +104,10 @@ class Passphrase:
     def new(self) -> "Key":
         """Return the key to encrypt with; all files of one run share its salt."""
         return self._derive(self._salt)
+
+    def fit(self, header: "Header") -> bool:
+        """Tell whether it is the passphrase of a file."""
+        return header.salt is not None and header.key_id == self._derive(header.salt).id
 
     def of(self, data: bytes, **limit: int) -> "Key":
         """Return the key to decrypt a file with; `limit` is that of `inspect`."""
