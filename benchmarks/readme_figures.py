@@ -28,7 +28,7 @@ OPERATIONS = (
 )
 
 _BLOCK = re.compile(
-    r"(<!-- begin: python benchmarks/readme_figures.py -->\n).*(<!-- end -->)", re.S
+    r"(<!-- begin: python benchmarks/readme_figures.py -->\n).*?(<!-- end -->)", re.S
 )
 
 
@@ -182,6 +182,8 @@ def ratios(speed: dict[str, Any]) -> str:
 
 def with_figures(readme: str) -> str:
     """Return the README with its figures made anew."""
+    if not _BLOCK.search(readme):
+        raise ValueError("no line that begins the figures")
     return _BLOCK.sub(lambda match: f"{match[1]}\n{figures()}\n{match[2]}", readme)
 
 

@@ -124,6 +124,8 @@ def with_figures(text: str) -> str:
         for name in ("schemes", "unsupervised")
     )
     table = "\n".join(line.rstrip() for line in lines(found, search))
+    if not _BLOCK.search(text):
+        raise ValueError("no line that begins the figures")
     return _BLOCK.sub(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", text)
 
 

@@ -126,6 +126,31 @@ def test_a_link_is_replaced_not_followed(tmp_path):
 
 
 @posix_only
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no /proc")
+def test_an_open_stream_is_no_file(tmp_path):
+    target = tmp_path / "stdout.txt"
+    with open(target, "w") as file:
+        for link in (f"/proc/self/fd/{file.fileno()}", tmp_path / "link"):
+            if link == tmp_path / "link":
+                link.symlink_to(f"/proc/self/fd/{file.fileno()}")
+            with pytest.raises(OSError, match="is an open stream, expected a file"):
+                atomic.write(link, b"new", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_bits_that_are_right_are_not_set(tmp_path, monkeypatch):
+    def refuse(path, mode):
+        raise PermissionError(1, "no modes on this disk", path)
+
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    monkeypatch.setattr(os, "chmod", refuse)
+    atomic.write(path, b"new", overwrite=True)
+    assert path.read_bytes() == b"new"
+
+
+@posix_only
 def test_a_link_to_nowhere_is_a_file_that_exists(tmp_path):
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(FileExistsError):

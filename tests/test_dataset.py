@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,11 @@ def test_what_does_not_fit(plain: Path, tmp_path: Path) -> None:
         encrypt_dataset(plain, cipher, KEY, nonce=bytes(16))
     with pytest.raises(NotADirectoryError, match="expected a folder"):
         encrypt_dataset(tmp_path / "missing", cipher, KEY)
+    (cipher / "a").mkdir(parents=True)
+    (cipher / "a/2.jpg").write_bytes((plain / "a/2.jpg").read_bytes())
+    with pytest.raises(ValueError, match=r"2\.jpg is there, and no record of what made it"):
+        encrypt_dataset(plain, cipher, KEY)
+    shutil.rmtree(cipher)
     (plain / "a/1.bmp").touch()
     with pytest.raises(ValueError, match="rename one"):
         encrypt_dataset(plain, cipher, KEY)

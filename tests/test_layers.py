@@ -34,7 +34,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"encoder", "key", "api"},
     "files": {"errors", "atomic", "codec", "key", "metadata", "api", "images", "settings"},
     "batch": {"codec", "encoder", "key", "api", "settings"},
-    "dataset": {"errors", "atomic", "encoder", "key", "api", "batch", "images", "schemes"},
+    "dataset": {
+        "errors",
+        "atomic",
+        "encoder",
+        "key",
+        "api",
+        "batch",
+        "images",
+        "schemes",
+        "settings",
+    },
     "audit": BASE | {"codec", "cipher", "key", "header", "schemes", "api"},
 }
 TOP = {"__init__", "__main__", "cli", "pillow"}  # nobody below imports these; they import anything

@@ -78,7 +78,7 @@ __all__ = [
 _HOMES = ("errors", "key", "metadata", "codec.coefficients", "api", "files", "batch")
 
 
-def __getattr__(name: str) -> object:
+def _import(name: str) -> object:
     """Import a public name when it is first used: ``jpegcrypt --help`` does not wait for NumPy."""
     if name in __all__:
         for home in _HOMES:
@@ -88,6 +88,10 @@ def __getattr__(name: str) -> object:
     if name == "__version__":
         return globals().setdefault(name, import_module("importlib.metadata").version("jpegcrypt"))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:  # type checkers are to know a wrong name from a right one
+    __getattr__ = _import
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ import secrets
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 from PIL import Image
 
@@ -409,7 +409,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> Pi
 
 
 def write(
-    dst: str | os.PathLike[str] | BinaryIO,
+    dst: str | os.PathLike[str] | IO[bytes],
     image: ImageLike,
     key: Key | None = None,
     *,
@@ -506,7 +506,9 @@ def write(
     if isinstance(dst, str | os.PathLike):
         atomic.write(dst, data, overwrite=True)
     else:
-        dst.write(data)
+        rest = data
+        while rest:  # raw streams may take a part
+            rest = rest[dst.write(rest) or len(rest) :]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def write(
                 rest = rest[file.write(rest) :]
             if durable:
                 os.fsync(file.fileno())
-        if mode is not None:
+        if mode is not None and stat.S_IMODE(os.stat(temporary).st_mode) != mode:
             os.chmod(temporary, mode)
         if overwrite:
             os.replace(temporary, path)
@@ -102,6 +102,8 @@ def check(path: str | os.PathLike[str], *, overwrite: bool) -> int | None:
         _check_folder(os.path.dirname(path) or ".")
         return None
     if stat.S_ISLNK(mode):
+        if _is_stream(path):
+            raise OSError(errno.EINVAL, "is an open stream, expected a file", path)
         mode = _mode(os.stat, path)
     if mode is not None and stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "is a directory", path)
@@ -110,6 +112,14 @@ def check(path: str | os.PathLike[str], *, overwrite: bool) -> int | None:
     if not overwrite:
         raise FileExistsError(errno.EEXIST, "the file exists", path)
     return None if mode is None else stat.S_IMODE(mode) & 0o777
+
+
+def _is_stream(link: str) -> bool:
+    """Whether a link is one of those to open files, such as /dev/stdout: not to be replaced."""
+    return any(
+        os.path.realpath(os.path.dirname(name)).startswith("/proc/")
+        for name in (link, os.path.join(os.path.dirname(link), os.readlink(link)))
+    )
 
 
 def _check_folder(path: str) -> None:

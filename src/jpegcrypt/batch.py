@@ -76,7 +76,8 @@ def encrypt_many(
 
     Threads pay for pictures of a megapixel and more. For thumbnails most of the time goes to keys
     and Python, one thread at a time: the thread that asks for the results encrypts them itself, and
-    several processes are the way to use several processors.
+    several processes are the way to use several processors, each with a `Key.load` of its own, as
+    keys are not pickled.
 
     Parameters
     ----------
@@ -139,6 +140,11 @@ def decrypt_many(
     iterator of BatchResult
         In the order of `items`, as for `encrypt_many`.
 
+    Raises
+    ------
+    TypeError
+        If `key` is no `Key`, at once.
+
     Examples
     --------
     >>> from jpegcrypt import Key, NotEncrypted, encode
@@ -147,6 +153,8 @@ def decrypt_many(
     >>> isinstance(result.error, NotEncrypted)
     True
     """
+    if not isinstance(key, Key):
+        raise TypeError(f"{type(key).__name__}, expected a jpegcrypt.Key")
     return in_order(
         lambda data: decrypt(data, key, verify=verify, max_pixels=max_pixels),
         items,

@@ -93,7 +93,7 @@ def encrypt_dataset(
     ------
     TypeError, ValueError
         For bad arguments; if `dst` lies in `src`, holds a data set made with another key or other
-        settings, or would get two pictures of one name.
+        settings, or such files without a record, or would get two pictures of one name.
     OSError
         If `dst` cannot be written to.
 
@@ -113,7 +113,8 @@ def encrypt_dataset(
     encrypt_one = _encryption(scheme, key, settings)
     suffix = ".png" if scheme == "feng2021" and settings.get("quality") is None else ".jpg"
     tasks = list(_tasks(source, target, suffix))
-    _agree(target, {"scheme": scheme, "key id": key.id.hex(), "size": size, **settings})
+    there = next((goal for _, goal in tasks if goal.exists()), None)
+    _agree(target, {"scheme": scheme, "key id": key.id.hex(), "size": size, **settings}, there)
     todo = [task for task in tasks if not task[1].is_file() or task[1].stat().st_size == 0]
 
     def run(task: tuple[Path, Path]) -> bool:
@@ -186,7 +187,7 @@ def _read(path: Path) -> bytes:
         raise UnreadableImage(f"cannot be read: {error.strerror}") from error
 
 
-def _agree(target: Path, settings: dict[str, Any]) -> None:
+def _agree(target: Path, settings: dict[str, Any], there: Path | None) -> None:
     """Write down what the data set is made with, or compare with what is written there."""
     record = target / RECORD
     wanted = json.loads(json.dumps(settings, default=repr))
@@ -199,6 +200,10 @@ def _agree(target: Path, settings: dict[str, Any]) -> None:
                     f"{wanted.get(name)}: take another folder"
                 )
     else:
+        if there is not None:
+            raise ValueError(
+                f"{there} is there, and no record of what made it: take another folder"
+            )
         target.mkdir(parents=True, exist_ok=True)
         atomic.write(record, json.dumps(wanted, indent=1).encode(), overwrite=False)
 

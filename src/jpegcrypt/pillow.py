@@ -37,7 +37,7 @@ def save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
             f"format {FORMAT} needs key=, a jpegcrypt.Key, got {type(key).__name__}: "
             "make one with Key.generate(), or save as JPEG"
         )
-    write(file, image, key, **options)  # type: ignore[arg-type]
+    write(file, image, key, **options)
 
 
 Image.register_save(FORMAT, save)

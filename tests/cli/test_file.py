@@ -178,6 +178,16 @@ def test_pipes():
     )
 
 
+def test_the_key_is_not_the_target():
+    before = Path("album.key").read_bytes()
+    jpegcrypt("encrypt coffee.png noise.jpg --key album.key")
+    for command in ("encrypt coffee.png", "decrypt noise.jpg"):
+        done = jpegcrypt(f"{command} album.key --key album.key --overwrite")
+        text = "jpegcrypt: album.key: is the key file\nhint: write to another file\n"
+        assert (done.exit_code, done.stderr) == (1, text)
+    assert Path("album.key").read_bytes() == before
+
+
 def test_stdin_that_is_the_target():
     shutil.copy("coffee.png", "same.jpg")
     arguments = ["encrypt", "-", "same.jpg", "--key", "album.key", "--overwrite"]

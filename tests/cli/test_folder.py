@@ -103,7 +103,7 @@ def test_what_is_there_must_be_what_was_asked_for(photos):
     check_transcript(f"""
         $ jpegcrypt encrypt photos noise --key album.key
         jpegcrypt: noise/rocket.jpg: is there, but is not encrypted
-        hint: --overwrite encrypts the picture anew
+        hint: delete it, and the same command makes it anew
         jpegcrypt: noise/summer/a.jpg: is there, but cut short
         jpegcrypt: noise/summer/a.png.jpg: is there, but encrypted with the key {ID}
         jpegcrypt: 1 encrypted, 1 there already, 1 no picture, 3 failed
@@ -112,6 +112,30 @@ def test_what_is_there_must_be_what_was_asked_for(photos):
         jpegcrypt: 5 encrypted, 1 no picture
     """)
     assert all(Path("noise", name).read_bytes() != before[name] for name in before)
+
+
+def test_what_others_add_does_not_make_it_another(photos):
+    jpegcrypt("encrypt photos noise --key album.key")
+    whole = Path("noise/rocket.jpg").read_bytes()
+    assert whole[2:4] == b"\xff\xe0"
+    xmp = b"\xff\xe1" + (3002).to_bytes(2) + bytes(3000)
+    Path("noise/rocket.jpg").write_bytes(whole[:20] + xmp + whole[20:] + b"\n")
+    assert jpegcrypt("decrypt noise/rocket.jpg x.png --key album.key").exit_code == 0
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: 0 encrypted, 5 there already, 1 no picture
+    """)
+
+
+def test_side_files_of_macos_are_no_pictures(photos):
+    side = b"\0\5\x16\7\0\2\0\0Mac OS X        "
+    Path("photos/._rocket.jpg").write_bytes(side)
+    assert jpegcrypt("encrypt photos noise --key album.key").exit_code == 0
+    Path("noise/._rocket.jpg").write_bytes(side)
+    check_transcript("""
+        $ jpegcrypt decrypt noise again --key album.key
+        jpegcrypt: 5 decrypted, 1 no picture
+    """)
 
 
 def test_what_a_power_cut_left_empty_is_done_again(photos):

@@ -1,5 +1,6 @@
 """Every scheme keeps the contract of `schemes.interface`."""
 
+import contextlib
 import io
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 import jpegcrypt
 from checks import KEY, NONCE, Pixels, check_same_coefficients, patterns, photo, psnr, refusal
-from jpegcrypt import Key, MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
+from jpegcrypt import JpegcryptError, Key, MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
 from jpegcrypt.schemes import load, lu2022, names
 from jpegcrypt.schemes.interface import Scheme
 from jpegcrypt.schemes.quantized import QuantizedScheme, file_blocks
@@ -55,6 +56,20 @@ def test_the_picture_comes_back(scheme: Scheme, picture: Pixels) -> None:
             jpegcrypt.encode(picture)
         )  # of the quality that is the default
         assert psnr(back, picture) >= min(psnr(reference, picture) - 1.0, 40)
+
+
+@every_scheme
+@pytest.mark.parametrize("how", ["gray", "4:2:0", "4:4:4", "chroma finer than luma"])
+def test_files_of_strangers_do_not_stop_a_server(scheme: Scheme, how: str) -> None:
+    data = jpegcrypt.encode(
+        PICTURE[..., 0] if how == "gray" else PICTURE, subsampling=how if ":" in how else "4:2:0"
+    )
+    if how.startswith("chroma"):  # what was Y becomes the second component
+        at = data.index(b"\xff\xc0") + 10
+        data = data[: at + 1] + b"\x11" + data[at + 2 : at + 4] + b"\x22" + data[at + 5 :]
+    for read in (scheme.features, scheme.invariants):
+        with contextlib.suppress(JpegcryptError):
+            read(data)
 
 
 @every_scheme

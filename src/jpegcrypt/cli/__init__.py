@@ -168,6 +168,7 @@ def encrypt(
     from jpegcrypt.cli.conversion import encryption, limit_pixels
     from jpegcrypt.images import format_of_name
 
+    keys.spare(dst)
     if dst != "-" and not os.path.isdir(src) and not os.path.isdir(dst):
         format = format_of_name(dst)
         if format not in ("JPEG", None):
@@ -210,6 +211,7 @@ def decrypt(
     from jpegcrypt.codec.parse import MAX_PIXELS
     from jpegcrypt.images import find_format
 
+    keys.spare(dst)
     if dst != "-" and not os.path.isdir(src) and not os.path.isdir(dst):
         if extension is not None:
             raise click.UsageError(f"--format, but the name {dst} says the format")

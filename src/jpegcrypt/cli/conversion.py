@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ from jpegcrypt.cli.keys import KeyFile, Passphrase
 from jpegcrypt.codec.parse import parse, signature
 from jpegcrypt.errors import MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
 from jpegcrypt.files import decrypt_picture, encrypt_picture
-from jpegcrypt.header import MAGIC, Header, packed_size
+from jpegcrypt.header import MAGIC, SEGMENT_MARKER, Header, packed_size
 from jpegcrypt.images import FORMATS, format_of_name
 
 _HEAD = 16  # bytes that tell kinds of files apart
-_HEADER_WITHIN = 1024
+_HEADER_WITHIN = 1 << 18  # bytes, for segments that others put before it
+_HEADER = re.compile(rb"\xff%c..(%s)" % (SEGMENT_MARKER, re.escape(MAGIC)), re.DOTALL)
+_END_WITHIN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversio
         is_foreign=lambda error, name: (
             isinstance(error, UnreadableImage)
             and error.format is None
-            and format_of_name(name) is None
+            and (format_of_name(name) is None or _is_side_file(name))
         ),
         check_done=lambda path: _check_encrypted(path, keys),
     )
@@ -75,16 +78,17 @@ def _check_encrypted(path: str, keys: KeyFile | Passphrase) -> None:
     """Raise unless a file is encrypted with the key and has an end, as its rims tell."""
     with open(path, "rb") as file:
         head = file.read(_HEADER_WITHIN)
-        file.seek(max(0, os.fstat(file.fileno()).st_size - 2))
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _END_WITHIN))
         tail = file.read()
-    hint = "--overwrite encrypts the picture anew"
-    start = head.find(MAGIC)  # behind APP0 of 18 bytes
-    if start < 0:
+    hint = "delete it, and the same command makes it anew"
+    found = _HEADER.search(head)
+    if not found:
         raise NotEncrypted("is there, but is not encrypted", hint=hint)
-    header = Header.unpack(head[start:][: packed_size(head[start:])], offset=start)
+    payload = head[found.start(1) :]
+    header = Header.unpack(payload[: packed_size(payload)], offset=found.start(1))
     if not keys.fit(header):
         raise WrongKey(f"is there, but encrypted with the key {header.key_id.hex()}", hint=hint)
-    if tail != b"\xff\xd9":
+    if b"\xff\xd9" not in tail:  # EOI; others may add something behind
         raise MalformedJpeg("is there, but cut short", hint=hint)
 
 
@@ -106,9 +110,16 @@ def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> C
         work=work,
         rename=lambda name: plain_name(name, suffix),
         is_foreign=lambda error, name: (
-            isinstance(error, MalformedJpeg) and error.offset == 0 and _format(name) != "JPEG"
+            isinstance(error, MalformedJpeg)
+            and error.offset == 0
+            and (_format(name) != "JPEG" or _is_side_file(name))
         ),
     )
+
+
+def _is_side_file(name: str) -> bool:
+    """Whether it is what macOS puts beside a file where it has no other place (AppleDouble)."""
+    return os.path.basename(name).startswith("._")
 
 
 def _sniff_picture(file: BinaryIO) -> None:

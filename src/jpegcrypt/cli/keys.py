@@ -46,6 +46,12 @@ class KeyFile:
     def __init__(self, path: str) -> None:
         self.path = path
 
+    def spare(self, target: str) -> None:
+        """Refuse to write to the key file itself."""
+        both = os.path.exists(target) and os.path.exists(self.path)
+        if both and os.path.samefile(target, self.path):
+            raise Stop(f"{target}: is the key file", hint="write to another file")
+
     def unlock(self, *, to_encrypt: bool) -> None:
         """Load the key."""
         from jpegcrypt.errors import KeyFileError
@@ -87,6 +93,9 @@ class Passphrase:
         self._keys: dict[bytes, Key] = {}
         self._salt = os.urandom(16)
         self._lock = threading.Lock()
+
+    def spare(self, target: str) -> None:
+        """Do nothing: there is no file to spare."""
 
     def unlock(self, *, to_encrypt: bool) -> None:
         """Take the passphrase from the environment, or ask, twice where a typo would be fatal."""

@@ -42,6 +42,7 @@ def page(rankings: str, target: str, keys: KeyFile | None, *, overwrite: bool) -
         listed = _read(rankings)
     views: list[Callable[[bytes], Pixels]] = [_seen]
     if keys is not None:
+        keys.spare(target)
         keys.unlock(to_encrypt=False)
         views.append(lambda data: _decrypted(data, keys))
     body = "".join(_query(one, views) for one in listed)

@@ -30,6 +30,7 @@ from jpegcrypt.cipher.stream import KeyStream
 from jpegcrypt.codec.coefficients import decode_scans
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.errors import UnsupportedJpeg
 from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric
 from jpegcrypt.schemes.quantized import (
     COMPONENTS,
@@ -92,6 +93,8 @@ class Cheng2016Markov(QuantizedScheme):
         if len(grids) == 3:
             h, v = jpeg.frame.sampling[0]
             first = grids[0][::v, ::h]
+            if not first.shape == grids[1].shape == grids[2].shape:
+                raise UnsupportedJpeg("components sampled otherwise than Y and two of one size")
             matrices += [_transitions(first, grids[1]), _transitions(grids[1], grids[2])]
         return np.concatenate(matrices).astype(np.float32)
 

@@ -29,7 +29,7 @@ from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.markers import COM
 from jpegcrypt.codec.parse import JpegFile, parse
 from jpegcrypt.encoder import DEFAULT_QUALITY, as_pixels
-from jpegcrypt.errors import NotEncrypted
+from jpegcrypt.errors import NotEncrypted, UnsupportedJpeg
 from jpegcrypt.key import ImageKeys, Key
 from jpegcrypt.schemes import envelope, statistics
 from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric, Pixels
@@ -101,7 +101,9 @@ class Chuman2019:
 
 
 def _energies(data: bytes) -> npt.NDArray[np.float64]:
-    (values,) = statistics.scaled_blocks(data)
+    values, *others = statistics.scaled_blocks(data)
+    if others:
+        raise UnsupportedJpeg(f"{1 + len(others)} components, expected 1 as chuman2019 writes them")
     energies: npt.NDArray[np.float64] = np.sqrt((values[:, 1:].astype(np.float64) ** 2).sum(1))
     return energies
 
