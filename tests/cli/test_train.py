@@ -30,7 +30,7 @@ def test_a_training_may_end_with_its_warmup():
         ("epochs=1.5", "epochs '1.5', expected a whole number from 0"),
         ("epochs=true", "epochs 'true', expected a whole number from 0"),
         ("epochs=0", "epochs 0, expected at least 1"),
-        ("batch_classes=0", "batch_classes 0, expected at least 1"),
+        ("batch_classes=0", "batch_classes 0, expected at least 2"),
         ("learning_rate=NaN", "learning_rate 'NaN', expected a number from 0"),
         ("learning_rate=x", "learning_rate 'x', expected a number from 0"),
         ("hidden=-1", "hidden '-1', expected a whole number from 0"),
