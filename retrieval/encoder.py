@@ -41,7 +41,7 @@ def encoder(
     layer = nn.TransformerEncoderLayer(
         dimension, heads, mlp, dropout, activation="gelu", batch_first=True, norm_first=True
     )
-    with torch.random.fork_rng():  # all weights are drawn below
+    with torch.random.fork_rng(devices=[]):  # all weights are drawn below
         layer.self_attn = Attention(dimension, heads, attention_dropout, batch_first=True)
     layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
     for one in layers.layers:  # they come as copies of the first
