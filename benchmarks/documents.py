@@ -1,6 +1,7 @@
 """The command that puts measured figures into documents, or tells whether they are current."""
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -32,3 +33,23 @@ def update(
         if not check:
             path.write_text(new, "utf-8")
     return int(check and changed)
+
+
+def with_block(text: str, command: str, figures: str) -> str:
+    """Return a text with the figures that a command makes, between its two comments.
+
+    Raises
+    ------
+    ValueError
+        If the text has no place for them.
+
+    Examples
+    --------
+    >>> with_block("<!-- begin: a -->\\n<!-- end -->", "a", "1")
+    '<!-- begin: a -->\\n\\n1\\n\\n<!-- end -->'
+    """
+    begin = f"<!-- begin: {command} -->"
+    block = re.compile(rf"({re.escape(begin)}\n).*?(<!-- end -->)", re.S)
+    if not block.search(text):
+        raise ValueError(f"no line {begin}")
+    return block.sub(lambda match: f"{match[1]}\n{figures}\n\n{match[2]}", text)

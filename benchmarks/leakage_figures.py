@@ -5,7 +5,6 @@ the markers names the command that makes them. --check only compares.
 """
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,13 +14,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import leakage_schemes
-from benchmarks.documents import update
+from benchmarks.documents import update, with_block
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "leakage"
 COMMAND = "python benchmarks/leakage_figures.py"
 
-_BLOCK = re.compile(rf"(<!-- begin: {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.S)
 
 # Attacks by what they bring, the worst first, and what to call that.
 SEVERITY = {
@@ -366,9 +364,7 @@ DOCUMENTS: dict[str, tuple[str, Callable[[Found], str]]] = {
 
 def with_figures(text: str, figures: str) -> str:
     """Return a document with its figures made anew; ValueError if it has no place for them."""
-    if not _BLOCK.search(text):
-        raise ValueError(f"no line <!-- begin: {COMMAND} -->")
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{figures}\n\n{match[2]}", text)
+    return with_block(text, COMMAND, figures)
 
 
 def main(arguments: list[str] | None = None) -> int:

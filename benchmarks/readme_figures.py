@@ -6,7 +6,6 @@ The figures come from ``demo.json``, ``quality.json``, ``rate_distortion/`` and 
 
 import csv
 import json
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import dequantizer, rate_schemes, rate_steps
-from benchmarks.documents import update
+from benchmarks.documents import update, with_block
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -25,10 +24,6 @@ UNENCRYPTED = "encode default, decoded as by decrypt"
 OPERATIONS = (
     *("encrypt", "encrypt, fast", "encrypt, best", "decrypt"),
     *("encode", "encode, fast", "encode, best", "decode"),
-)
-
-_BLOCK = re.compile(
-    r"(<!-- begin: python benchmarks/readme_figures.py -->\n).*?(<!-- end -->)", re.S
 )
 
 
@@ -182,9 +177,7 @@ def ratios(speed: dict[str, Any]) -> str:
 
 def with_figures(readme: str) -> str:
     """Return the README with its figures made anew."""
-    if not _BLOCK.search(readme):
-        raise ValueError("no line that begins the figures")
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{figures()}\n{match[2]}", readme)
+    return with_block(readme, "python benchmarks/readme_figures.py", figures().rstrip())
 
 
 def main(arguments: list[str] | None = None) -> int:

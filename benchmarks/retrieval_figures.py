@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import paper_sweeps
-from benchmarks.documents import update
+from benchmarks.documents import update, with_block
 from benchmarks.retrieval_report import (
     RATIOS,
     Result,
@@ -42,8 +42,6 @@ LEAST = {  # of mAP over these
 WHOLE = ("block_set-nonce", "gmlp-nonce")  # what the runs of an ablation are compared with
 OURS = "block_set"
 PICTURES_A_SECOND = 300  # to embed, on two processors
-
-_BLOCK = re.compile(rf"(<!-- begin: {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.S)
 
 
 def lines(results: Path) -> Iterator[str]:
@@ -166,7 +164,7 @@ def costs(speeds: list[Result]) -> Iterator[str]:
 def with_figures(text: str, results: Path = RESULTS) -> str:
     """Return the document with its figures made anew."""
     figures = re.sub("\n{3,}", "\n\n", "\n".join(lines(results))).strip()
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{figures}\n\n{match[2]}", text)
+    return with_block(text, COMMAND, figures)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,7 +6,6 @@ compares.
 """
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import dequantizer, paper_tables, retrieval_report
-from benchmarks.documents import update
+from benchmarks.documents import update, with_block
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "schemes.md"
@@ -27,7 +26,6 @@ PRECISION = "full"  # the rule that is shown; all others are in the result file
 # The run that searches the files of a scheme.
 TRAINED = {"lu2022, givens128": "block_set-nonce", "feng2021": "vit-feng2021-p8-q1-m0.5-a1.0"}
 
-_BLOCK = re.compile(rf"(<!-- begin: {re.escape(COMMAND)} -->\n).*?(<!-- end -->)", re.S)
 Found = dict[str, Any]
 
 
@@ -127,9 +125,7 @@ def with_figures(text: str) -> str:
         for name in ("schemes", "unsupervised")
     )
     table = "\n".join(line.rstrip() for line in lines(found, search))
-    if not _BLOCK.search(text):
-        raise ValueError("no line that begins the figures")
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", text)
+    return with_block(text, COMMAND, table)
 
 
 def main(arguments: list[str] | None = None) -> int:

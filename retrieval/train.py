@@ -97,14 +97,7 @@ def read_pictures(
     folders = [read_folder(root) for root in roots]
     first = folders[0]
     for root, folder in zip(roots, folders, strict=True):
-        if (folder.classes, folder.names) == (first.classes, first.names):
-            for name, label, other in zip(folder.names, folder.labels, first.labels, strict=True):
-                if label != other:
-                    raise ValueError(
-                        f"{os.fspath(root)}: {name} of class {folder.classes[label]}, "
-                        f"expected {first.classes[other]} as in {os.fspath(roots[0])}"
-                    )
-        else:
+        if (folder.classes, folder.names) != (first.classes, first.names):
             apart = min({*folder.names} ^ {*first.names}, default="")
             raise ValueError(
                 f"{os.fspath(root)}: {len(folder)} pictures of {len(folder.classes)} classes, "
@@ -112,6 +105,12 @@ def read_pictures(
                 f"which has {len(first)} of {len(first.classes)}"
                 + (f"; {apart} is in one of them alone" if apart else "")
             )
+        for name, label, other in zip(folder.names, folder.labels, first.labels, strict=True):
+            if label != other:
+                raise ValueError(
+                    f"{os.fspath(root)}: {name} of class {folder.classes[label]}, "
+                    f"expected {first.classes[other]} as in {os.fspath(roots[0])}"
+                )
     versions: list[Arrays] = [
         load(folder.paths, cipher_only=cipher_only, cache=cache) for folder in folders
     ]

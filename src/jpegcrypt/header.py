@@ -149,7 +149,7 @@ class Header:
         )
         if flags & ~_SALT_FLAG:
             raise MalformedJpeg(f"jpegcrypt header with unknown flags 0x{flags:02x}", offset=offset)
-        size = _LAYOUT.size + (_SIZES["salt"] if flags else 0)
+        size = packed_size(payload)
         if len(payload) != size:
             raise MalformedJpeg(
                 f"jpegcrypt header of {len(payload)} bytes, expected {size}", offset=offset

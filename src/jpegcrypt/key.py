@@ -258,8 +258,8 @@ class Key:
     def content_nonce(self, image: npt.NDArray[np.uint8]) -> bytes:
         """Derive the nonce from the picture: the same pixels give the same 16 bytes.
 
-        It is keyed: nobody without the key, or somebody who encrypts with it in this mode, can
-        confirm a guess at the picture.
+        It is keyed: to confirm a guess at the picture takes the key, or somebody who encrypts the
+        guess with it in this mode.
 
         Parameters
         ----------
