@@ -58,6 +58,7 @@ KEY_MODES = ("nonce", "content", "fixed")
 DC_MODES = ("permuted", "residual")
 QUALITIES = (75, 90)  # the attacks take the first
 PAGES = ("givens128-nonce-permuted", "authors16-fixed-permuted")  # kept with their figures
+PAGE = "page"
 
 PICTURES, QUICK_PICTURES = 100, 8
 # The first and the last are shown in reports: free to copy by the docstrings of skimage.data.
@@ -142,19 +143,20 @@ def crowd_of(pictures: Sequence[Pixels]) -> list[Pixels]:
 
 
 def one_configuration(
-    target: Lu2022, pictures: Sequence[Pixels], page: Path | None
+    target: Lu2022, pictures: Sequence[Pixels], *, with_page: bool
 ) -> dict[str, Any]:
+    """Measure and attack one configuration; its page, if wanted, is `PAGE` of what is found."""
     found = tables(target, pictures)
     if target.quality == QUALITIES[0]:
         outcomes = attacks(target, pictures)
         found["attacks"] += [report.outcome_as_data(outcome) for outcome in outcomes]
-        if page is not None:
+        if with_page:
             rows = [row_of(row) for row in found["leakage"]]
             first = leakage.reidentified(rows, len(pictures))
             whole = report.Report(
                 target, "the benchmark", len(pictures), SIZE, rows, [first, *outcomes]
             )
-            page.write_text(report.to_html(whole), "utf-8")
+            found[PAGE] = report.to_html(whole)
     return found
 
 
@@ -242,9 +244,9 @@ def units(
         if quick and not (first and dc == DC_MODES[0]):
             continue
         target = Lu2022(bank=bank, key_mode=key_mode, dc=dc, quality=quality)  # type: ignore[arg-type]
-        page = CACHE / f"{name}.html" if name in PAGES and first else None
-        work[f"{name}-{quality}"] = lambda target=target, page=page: one_configuration(  # type: ignore[misc]
-            target, pictures, page
+        with_page = name in PAGES and first
+        work[f"{name}-{quality}"] = lambda target=target, with_page=with_page: one_configuration(  # type: ignore[misc]
+            target, pictures, with_page=with_page
         )
     return work
 
@@ -273,13 +275,18 @@ def done(
 
 def run(
     folder: Path | None, pictures: Sequence[Pixels], name: str, *, quick: bool
-) -> dict[str, Any]:
-    """Measure and attack every configuration of lu2022."""
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Measure and attack every configuration of lu2022; return the pages of some, and all."""
     many = pictures if quick or folder is None else load(folder, max(CROWD))
     work = units(pictures, many, quick=quick)
     found = done(work, [*pictures, *many], quick=quick)
     configurations = [found[unit] for unit in work if "-" in unit]
-    return {
+    pages = {
+        name: one.pop(PAGE)
+        for name in PAGES
+        if (one := found.get(f"{name}-{QUALITIES[0]}")) is not None
+    }
+    return pages, {
         "data": f"{name} ({len(pictures)} pictures)",
         "attacked": {"photographs": list(SHOWN), "size": list(SIZE)},
         "versions": {one: version(one) for one in ("jpegcrypt", "numpy", "scipy", "scikit-image")},
@@ -323,12 +330,11 @@ def main(arguments: list[str] | None = None) -> int:
     for line in leakage_schemes.lines(side_by_side["histograms"]):
         Console().print(line, soft_wrap=True, highlight=False)
     if not options.schemes:
-        found = run(options.data, pictures, name, quick=options.quick)
+        pages, found = run(options.data, pictures, name, quick=options.quick)
         text = json.dumps(found, separators=(",", ":")).replace('{"settings"', '\n{"settings"')
         (options.out / "leakage.json").write_text(text + "\n", "utf-8")
-        for page in PAGES:
-            if (CACHE / f"{page}.html").exists():
-                shutil.copy(CACHE / f"{page}.html", options.out / f"{page}.html")
+        for page, text in pages.items():
+            (options.out / f"{page}.html").write_text(text, "utf-8")
     Console().print(f"stored in {options.out}", soft_wrap=True)
     return 0
 

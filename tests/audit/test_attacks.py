@@ -1,6 +1,6 @@
 """Every attack meets a case where it must succeed, and one where only chance is left."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from jpegcrypt.audit.outcome import Measure, Outcome, mean, over_pictures
 from jpegcrypt.audit.target import OWNER, Lu2022, make
 from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.cipher.bank import BANKS
+from jpegcrypt.codec.coefficients import coded_order
 
 RNG = np.random.default_rng(11)
 FLAT = np.full((8, 8), 4, np.uint16)
@@ -57,6 +58,14 @@ def smooth(rows: int, columns: int, seed: int, sigma: float = 10) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(8 * rows, 8 * columns))
     field = gaussian_filter(noise, sigma)
     gray: np.ndarray = (128 + 60 * field / np.abs(field).max()).astype(np.uint8)
+    return gray
+
+
+def textured(rows: int, columns: int, seed: int) -> np.ndarray:
+    """A gray picture whose brightness and noise both change slowly, uint8."""
+    light, depth = (smooth(rows, columns, 2 * seed + i, 12) / 1.0 for i in range(2))
+    noise = np.random.default_rng(seed).normal(size=light.shape) * 4 * np.exp((depth - 128) / 25)
+    gray: np.ndarray = np.clip(light + noise, 0, 255).astype(np.uint8)
     return gray
 
 
@@ -138,6 +147,20 @@ def test_outline(bank, dc):
     found = named(bound)
     for name in ("NZCA", "EAC", "PLZ"):
         assert found[f"{name}, correlation"].value > 0.9
+
+
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+def test_codes_are_those_of_the_file(dc):
+    target, image = Lu2022(dc=dc), tiles(1)[0]
+    data = target.encrypt(image, 0)
+    file = api_coefficients(data)
+    codes = outline.dc_code(file)
+    order = coded_order(*file.Y.shape[:2], *file.sampling[0])
+    values = file.Y[:, :, 0, 0].ravel()[order].tolist()
+    sizes = [abs(b - a).bit_length() for a, b in pairwise([0, *values])]
+    assert codes.ravel()[order].tolist() == sizes
+    if dc == "residual":  # what a block takes along is what is coded, but where it wraps
+        assert (outline.maps(target.coefficients(data), codes)["DC category"] == codes).mean() > 0.9
 
 
 @pytest.mark.parametrize("color", [True, False])
@@ -227,6 +250,17 @@ def test_a_puzzle_of_noise_is_not():
     assert max(jigsaw.scores(grid, truth)) < 0.06
 
 
+def test_chance_of_an_arrangement():
+    """Random arrangements score what an outcome says, nearly."""
+    truth = np.arange(24 * 16).reshape(16, 24)
+    found = [jigsaw.scores(RNG.permuted(truth.ravel()).reshape(16, 24), truth) for _ in range(400)]
+    gray = RNG.integers(0, 256, (128, 192), np.uint8)
+    chance = named(jigsaw.solve("one file", gray, gray, truth, is_bound=False))
+    names = ("Dc, places", "Nc, neighbors", "Lc, largest part")
+    for name, value in zip(names, np.mean(found, 0), strict=True):
+        assert value == pytest.approx(chance[name].chance, rel=0.2), name
+
+
 def test_scores_of_an_arrangement():
     truth = RNG.permutation(24).reshape(4, 6)
     assert jigsaw.scores(truth, truth) == (1, 1, 1)
@@ -282,7 +316,7 @@ def test_no_jigsaw_where_no_block_stays_together():
 
 @pytest.mark.parametrize("dc", ["permuted", "residual"])
 def test_many_pictures_of_one_key(dc):
-    pictures = [smooth(10, 14, seed, sigma=12) for seed in range(150)]
+    pictures = [textured(10, 14, seed) for seed in range(150)]
     (fixed,) = many_pictures.run(Lu2022(key_mode="fixed", dc=dc), pictures)
     (nonce,) = many_pictures.run(Lu2022(key_mode="nonce", dc=dc), pictures)
     assert fixed.verdict == "works"
@@ -291,6 +325,29 @@ def test_many_pictures_of_one_key(dc):
     assert nonce.verdict == "fails"
     assert nonce.measures[0].value < 0.2
     assert nonce.measures[1].value > 0.8
+
+
+@pytest.mark.parametrize("scale", [(1, 1), (1, 0.5), (0.5, 1)])
+def test_a_layout_is_found_whichever_side_is_longer(scale):
+    """Blocks may go together less from row to row than from column to column, or the other way."""
+    grid = np.stack(np.divmod(np.arange(8 * 12), 12), 1)
+    places = RNG.permutation(grid)
+    points = places * scale
+    together = -np.linalg.norm(points[:, None] - points, axis=2)
+    np.fill_diagonal(together, -np.inf)
+    error, found = many_pictures.displacement(many_pictures.layouts(together, 8, 12), places)
+    assert error < 0.2
+    assert sorted(map(tuple, found)) == [*map(tuple, grid)]
+
+
+def test_blocks_of_opposite_signs_go_together():
+    ranked = RNG.random((40, 2, 3))
+    dc = RNG.normal(size=(40, 3))
+    dc[:, 2] = -dc[:, 0] + RNG.normal(0, 0.1, 40)
+    assert many_pictures.correlations(ranked, dc)[0].argmax() == 2
+    assert many_pictures.correlations(ranked, dc).max() <= 1
+    ranked[:, :, 1] = ranked[:, :, 0]
+    assert many_pictures.correlations(ranked)[0].argmax() == 1
 
 
 def test_chance_of_a_neighbor():
@@ -309,15 +366,31 @@ def test_chance_of_a_neighbor():
 def test_replacement_shows_what_was_not_protected():
     """A block without negative coefficients survives it whole."""
     blocks = np.abs(RNG.integers(-9, 9, (6, 8, 8, 8))).astype(np.int16)
-    again = replacement.replaced(blocks, blocks[:, :, 0, 0])
-    assert np.array_equal(exact.render(again, FLAT), exact.render(blocks, FLAT))
+    plus, without = replacement.replaced(-blocks, blocks[:, :, 0, 0])
+    assert np.array_equal(exact.render(plus, FLAT), exact.render(blocks, FLAT))
+    assert np.array_equal(without[:, :, 0, 0], blocks[:, :, 0, 0])
+    assert (without.reshape(-1, 64)[:, 1:] == 0).all()
 
 
-def test_replacement():
-    one_file, placed, thumbnail = replacement.run(Lu2022(), tiles(2))
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+def test_replacement(dc):
+    one_file, placed, thumbnail = replacement.run(Lu2022(dc=dc), tiles(2))
     assert one_file.verdict == "fails"
     assert placed.verdict == "fails"
     assert thumbnail.measures[0].value > placed.measures[0].value + 0.2
+
+
+def test_a_flat_picture_is_no_success():
+    """Of a picture with two halves it shows more than noise does."""
+    image = np.zeros((96, 96, 3), np.uint8)
+    image[:, 48:] = 255
+    target = Lu2022()
+    c = api_coefficients(target.encode(image))
+    flat = np.full((96, 96), target.levels(target.encrypt(image, 0))[0], np.uint8)
+    least = picture.ssim(exact.render(c.Y, c.qt[0]), flat) - 1e-9
+    for outcome in replacement.attack(target, 0, image):
+        first = outcome.measures[0]
+        assert min(first.value, first.chance) >= least
 
 
 def test_means_of_a_smooth_picture():
@@ -384,6 +457,7 @@ def test_smoothness(monkeypatch):
         means.attacker
     ]
     assert means.measures[0].value > means.measures[0].chance
+    assert means.measures[1].value > means.measures[1].chance + 6  # dB: brightness is told, too
 
 
 # --- numbers of papers, and the file ------------------------------------------------------------
@@ -416,9 +490,16 @@ def test_planted_metadata_is_found():
     assert not file_level.metadata_in_clear(api.encode(image))
 
 
-def test_flips_are_counted():
-    data = api.encrypt(tiles(1)[0], OWNER)
-    assert file_level.flips_accepted(data, lambda changed: None) == 1
+@pytest.mark.parametrize("color", [True, False])
+def test_flips_are_counted(color):
+    image = tiles(1)[0]
+    data = api.encrypt(image if color else image[:, :, 0].copy(), OWNER, comment=b"\xff\xda")
+    changed: list[bytes] = []
+    assert file_level.flips_accepted(data, changed.append) == 1
+    coded = data.rindex(b"\xff\xda") + (14 if color else 10)
+    flipped = {i for one in changed for i in range(len(data)) if one[i] != data[i]}
+    assert min(flipped) >= coded
+    assert max(flipped) < len(data) - 2
     assert file_level.flips_accepted(data, lambda changed: api.decrypt(changed, OWNER)) == 0
 
 
@@ -427,4 +508,17 @@ def test_lengths():
     assert [m.value for m in outcome.measures] == [1, 1]
     (outcome,) = file_level.run(Lu2022(), tiles(12))
     assert 0.3 < outcome.measures[0].value <= 1
+
+
+@pytest.mark.parametrize("key_mode", ["nonce", "fixed"])
+def test_the_file_looked_into_has_the_settings_of_the_target(key_mode, monkeypatch):
+    seen = []
+    real = file_level.metadata_in_clear
+    monkeypatch.setattr(file_level, "metadata_in_clear", lambda d: seen.append(d) or real(d))
+    target = Lu2022(bank="authors16", key_mode=key_mode, dc="residual", quality=60)
+    (outcome,) = file_level.run(target, tiles(2))
     assert [m.value for m in outcome.measures[2:]] == [0, 0]
+    (data,) = seen
+    info = api.inspect(data)
+    assert (info.bank, info.key_mode, info.dc) == ("authors16", key_mode, "residual")
+    assert len(data) > len(target.encrypt(tiles(1)[0], 2)) + len(file_level.SECRET)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from checks import components, tiles
-from jpegcrypt import read_coefficients
+from jpegcrypt import encode, read_coefficients
 from jpegcrypt.audit import exact, leakage
 from jpegcrypt.audit.histograms import FEATURES
 from jpegcrypt.audit.leakage import Row
@@ -15,14 +15,26 @@ def rows(target, count: int = 12) -> dict[str, Row]:
     return {row.feature: row for row in leakage.measure(target, tiles(count))}
 
 
-class Plain(Lu2022):
-    """Encrypts nothing."""
+class Plain:
+    """A scheme that encrypts nothing."""
+
+    name = "plain"
+
+    @property
+    def settings(self):
+        return {"scheme": "plain"}
+
+    def encode(self, picture):
+        return encode(picture, quality=75)
+
+    def coefficients(self, data):
+        return read_coefficients(data)
 
     def encrypt(self, picture, serial, *, key=OWNER):
         return self.encode(picture)
 
 
-class Unrelated(Lu2022):
+class Unrelated(Plain):
     """Hands out another picture, whatever it is given; its file depends on number and key alone."""
 
     def encrypt(self, picture, serial, *, key=OWNER):
@@ -85,8 +97,27 @@ def test_lu2022_leaks_what_we_say(bank, dc):
         assert found[name].smallest > 0
     assert found["ACH"].own_key.value == found["block energies"].own_key.value == 1
     assert found["ACH"].leak_ratio < 0.3
-    if dc == "permuted":
-        assert found["|DCC|"].own_key.value == 1
+    for name in ("|DC carried|", "level shifts"):  # plain files alone tell it, too
+        assert found[name].own_key.value == found[name].naive.value == 1
+    assert found["|DC carried|"].leak_ratio < 0.3
+    assert (found["|DCC|"].own_key.value == 1) == (dc == "permuted")
+
+
+@pytest.mark.parametrize("color", [True, False])
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+def test_what_blocks_carry_is_told_by_the_plain_file(dc, color):
+    """The same magnitudes, but for blocks whose value is rounded another way."""
+    target = Lu2022(dc=dc)
+    picture = tiles(1)[0] if color else tiles(1)[0][:, :, 1].copy()
+    plain = leakage.describe_plain(target, target.encode(picture))
+    cipher = leakage.describe_encrypted(target, target.encrypt(picture, 0))
+    carried = [one["|DC carried|"] for one in (plain, cipher)]
+    blocks = carried[0].sum()
+    assert carried[0].shape == (1025 * (3 if color else 1),)
+    assert np.abs(carried[0] - carried[1]).sum() < 0.1 * blocks
+    levels = [one["level shifts"] for one in (plain, cipher)]
+    assert len(levels[0]) == (3 if color else 1)
+    assert np.abs(levels[0] - levels[1]).max() <= 1
 
 
 @pytest.mark.parametrize("quality", [75, 90])

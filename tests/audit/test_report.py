@@ -89,9 +89,11 @@ def test_a_sample_of_a_folder(tmp_path: Path):
         (tmp_path / name).touch()
     chosen = data.choose(tmp_path, [".jpg", ".png"], 3)
     assert len(chosen) == 3
-    assert {path.parent.name for path in chosen} == {"a", "b", tmp_path.name}
+    assert {path.parent.name for path in chosen} == {"a", "b", tmp_path.name}  # one of each
     assert chosen == data.choose(tmp_path, [".jpg", ".png"], 3)
-    assert len(data.choose(tmp_path, [".jpg", ".png"], 100)) == 5
+    every = data.choose(tmp_path, [".jpg", ".png"], 100)
+    assert len(every) == len({*every}) == 5
+    assert every[:3] == chosen
 
 
 def test_parts_that_are_too_small():

@@ -1,6 +1,7 @@
 """Which pictures are audited: a sample of a folder, and parts of one size for the attacks."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ LEAST_SIDE = 64
 
 
 def choose(folder: Path, suffixes: Sequence[str], count: int, seed: int = 0) -> list[Path]:
-    """Return as many files below a folder, the same number from each of its subfolders.
+    """Return as many files below a folder, one from each of its subfolders in turn.
 
-    Corel-1K and Corel-10K come as a folder a class. What a small class lacks, others do not make
-    up for.
+    Corel-1K and Corel-10K come as a folder a class: so any first files are of all classes. What a
+    small class lacks, others do not make up for.
     """
     classes: dict[Path, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
@@ -23,10 +24,9 @@ def choose(folder: Path, suffixes: Sequence[str], count: int, seed: int = 0) -> 
             classes.setdefault(path.parent, []).append(path)
     rng = np.random.default_rng(seed)
     share = -(-count // max(len(classes), 1))
-    chosen = [
-        paths[i] for paths in classes.values() for i in sorted(rng.permutation(len(paths))[:share])
-    ]
-    return chosen[:count]
+    drawn = [[paths[i] for i in rng.permutation(len(paths))[:share]] for paths in classes.values()]
+    turns = zip_longest(*drawn)
+    return [path for turn in turns for path in turn if path is not None][:count]
 
 
 def check_size(picture: Pixels) -> None:

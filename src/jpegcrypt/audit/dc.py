@@ -9,7 +9,8 @@ d. All of it is modulo 2 B + 1. So |d - S| or |e| travels with each block in cle
 import numpy as np
 import numpy.typing as npt
 
-from jpegcrypt.codec.coefficients import Blocks, coded_order
+from jpegcrypt.audit.histograms import components
+from jpegcrypt.codec.coefficients import Blocks, Coefficients, coded_order
 
 Values = npt.NDArray[np.int64]  # (rows, columns)
 
@@ -31,6 +32,14 @@ def shift(level: int, step: int) -> int:
     """Return S, the level shift in steps of DC."""
     magnitude = (16 * abs(level - 128) + step) // (2 * step)
     return magnitude if level >= 128 else -magnitude
+
+
+def means(plain: Coefficients) -> list[float]:
+    """Return the mean sample of each component of a plain file: its level shift, when rounded."""
+    return [
+        float(np.clip(128 + blocks[:, :, 0, 0].mean() * float(table[0, 0]) / 8, 0, 255))
+        for blocks, table in zip(components(plain), plain.qt, strict=True)
+    ]
 
 
 def predicted(dc: Values, start: int) -> Values:

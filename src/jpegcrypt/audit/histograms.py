@@ -7,14 +7,15 @@ a proof that nothing leaks. The other features here are what that overlooks: the
 rotation or the place of a block.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from jpegcrypt.cipher.additional_bits import LARGEST, category
+from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.codec.coefficients import Blocks, Coefficients, coded_order
 from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.schemes.quantized import dc_differences
 from jpegcrypt.schemes.statistics import ac_symbols
 
 Feature = npt.NDArray[np.float64]
@@ -55,11 +56,9 @@ def dch(c: Coefficients) -> Feature:
     """
     counts = []
     for blocks, factors in zip(components(c), c.sampling, strict=True):
-        dc = blocks[:, :, 0, 0].astype(np.int64)
         h, v = factors if len(c.sampling) > 1 else (1, 1)
-        ordered = dc.ravel()[coded_order(blocks.shape[0], blocks.shape[1], h, v)]
-        # What is clipped is far beyond the categories.
-        differences = np.clip(np.diff(ordered, prepend=0), -LARGEST, LARGEST)
+        order = coded_order(blocks.shape[0], blocks.shape[1], h, v)
+        differences = dc_differences(blocks.reshape(-1, 64)[order])
         counts.append(np.bincount(category(differences), minlength=CATEGORIES)[:CATEGORIES])
     return np.concatenate(counts).astype(np.float64)
 
@@ -80,6 +79,15 @@ def absolute(feature: Callable[[Coefficients], Feature]) -> Callable[[Coefficien
         return both.ravel()
 
     return folded
+
+
+def magnitudes(values: Sequence[npt.NDArray[np.integer]]) -> Feature:
+    """Return the histogram of magnitudes of each array, 1025 bins each."""
+    counts = [
+        np.bincount(np.minimum(np.abs(one.ravel().astype(np.int64)), LIMIT), minlength=LIMIT + 1)
+        for one in values
+    ]
+    return np.concatenate(counts).astype(np.float64)
 
 
 def per_frequency(c: Coefficients) -> Feature:

@@ -10,6 +10,10 @@ For each feature of `histograms`:
 * *re-identification*: how often the nearest of N candidates is the right one. The naive attacker
   compares with the plain files of the candidates; the other one, after Kerckhoffs, encrypts them
   with a key of his own. Chance is 1 in N; ties count as a draw.
+
+Our own files say more in clear than these features see, and have rows for it: the level shifts, and
+the magnitudes of what each block took along for its DC value (`audit.dc`), which anybody works out
+for the plain file of a candidate as well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +24,18 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import binomtest
 
-from jpegcrypt.audit.histograms import FEATURES, Feature
+from jpegcrypt.audit import dc
+from jpegcrypt.audit.histograms import FEATURES, Feature, components, magnitudes
 from jpegcrypt.audit.outcome import Measure, Outcome
-from jpegcrypt.audit.target import ATTACKER, Pixels, Target
+from jpegcrypt.audit.target import ATTACKER, Lu2022, Pixels, Target
 from jpegcrypt.codec.coefficients import Coefficients, read_coefficients
 
 Described = Mapping[str, Feature]  # a file by its features
 
 FILE_SIZE = "file size"
 SHOWN = 5  # features that the attack names
-COUNTS = frozenset(FEATURES) - {"block energies"}  # the features that are histograms
+CARRIED, LEVELS = "|DC carried|", "level shifts"
+COUNTS = {*FEATURES, CARRIED} - {"block energies"}  # the features that are histograms
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,9 @@ def measure(
     """Return the leakage table of a scheme on at least two pictures; `tick` is called for each."""
     plain, cipher, own = [], [], []
     for serial, picture in enumerate(pictures):
-        plain.append(describe_file(target.encode(picture)))
-        cipher.append(describe_file(target.encrypt(picture, serial)))
-        own.append(describe_file(target.encrypt(picture, serial, key=ATTACKER)))
+        plain.append(describe_plain(target, target.encode(picture)))
+        cipher.append(describe_encrypted(target, target.encrypt(picture, serial)))
+        own.append(describe_encrypted(target, target.encrypt(picture, serial, key=ATTACKER)))
         tick()
     return table(plain, cipher, own)
 
@@ -93,9 +99,33 @@ def describe(c: Coefficients) -> dict[str, Feature]:
     return {name: feature(c) for name, feature in FEATURES.items()}
 
 
-def describe_file(data: bytes) -> dict[str, Feature]:
-    """Return all features of a file."""
-    return describe(read_coefficients(data)) | {FILE_SIZE: np.array([len(data)], np.float64)}
+def describe_encrypted(target: Target, data: bytes) -> dict[str, Feature]:
+    """Return all features of an encrypted file, as anyone reads them off."""
+    found = describe(read_coefficients(data)) | _length(data)
+    if isinstance(target, Lu2022):
+        carried = [blocks[:, :, 0, 0] for blocks in components(target.coefficients(data))]
+        found |= _said(carried, target.levels(data))
+    return found
+
+
+def describe_plain(target: Target, data: bytes) -> dict[str, Feature]:
+    """Return the same features of a plain file: what encryption would make of it needs no key."""
+    c = read_coefficients(data)
+    found = describe(c) | _length(data)
+    if isinstance(target, Lu2022):
+        means = dc.means(c)
+        found |= _said(target.travelling(c, [round(mean) for mean in means]), means)
+    return found
+
+
+def _length(data: bytes) -> dict[str, Feature]:
+    return {FILE_SIZE: np.array([len(data)], np.float64)}
+
+
+def _said(
+    carried: Sequence[npt.NDArray[np.integer]], levels: Sequence[float]
+) -> dict[str, Feature]:
+    return {CARRIED: magnitudes(carried), LEVELS: np.array(levels, np.float64)}
 
 
 def table(

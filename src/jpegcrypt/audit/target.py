@@ -5,7 +5,7 @@ audit needs no more; attacks that use the structure of a scheme name the class t
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -57,7 +57,7 @@ class Target(Protocol):
         picture : uint8 array (H, W, 3) or (H, W)
         serial : int
             Number of the encryption. A scheme with nonces takes the nonce from it, so that runs
-            repeat; no number comes twice with one key.
+            repeat; two pictures have one number only to see what changes with one of them.
         key : Key
             The owner's, or the one that the attacker made for himself.
         """
@@ -110,8 +110,15 @@ class Lu2022:
         """As in `Target`."""
         return api.encode(picture, quality=self.quality)
 
-    def encrypt(self, picture: Pixels, serial: int, *, key: Key = OWNER) -> bytes:
-        """As in `Target`."""
+    def encrypt(
+        self,
+        picture: Pixels,
+        serial: int,
+        *,
+        key: Key = OWNER,
+        metadata: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """As in `Target`; metadata by the names that `api.encrypt` has for it."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FixedKeyWarning)  # the audit shows why
             return api.encrypt(
@@ -122,6 +129,7 @@ class Lu2022:
                 dc=self.dc,
                 key_mode=self.key_mode,
                 nonce=serial.to_bytes(16) if self.key_mode == "nonce" else None,
+                **(metadata or {}),  # type: ignore[arg-type]
             )
 
     def coefficients(self, data: bytes) -> Coefficients:
@@ -139,21 +147,28 @@ class Lu2022:
         Cb, Cr = chroma or (None, None)
         return replace(c, Y=Y, Cb=Cb, Cr=Cr)
 
-    def travelling(self, picture: Pixels, data: bytes) -> list[Values]:
+    def levels(self, data: bytes) -> list[int]:
+        """Return the level shift of each component, which an encrypted file tells everyone."""
+        jpeg = parse(data)
+        return list(api.find_header(jpeg)[0].levels[: len(jpeg.frame.sampling)])
+
+    def travelling(self, plain: Coefficients, levels: Sequence[int]) -> list[Values]:
         """Return the DC value that each plain block takes along, up to a sign, by component.
 
-        Made from the plain picture and from what the file says to everyone.
+        Parameters
+        ----------
+        plain : Coefficients
+        levels : sequence of int
+            The level shift of each component, which is public.
         """
-        levels = api.find_header(parse(data))[0].levels
-        plain = read_coefficients(self.encode(picture))
         return [
             dc.travelling(
                 blocks[:, :, 0, 0].astype(np.int64),
-                levels[i],
-                int(plain.qt[i][0, 0]),
+                level,
+                int(table[0, 0]),
                 residual=self.dc == "residual",
             )
-            for i, blocks in enumerate(components(plain))
+            for blocks, table, level in zip(components(plain), plain.qt, levels, strict=True)
         ]
 
     def plan(self, data: bytes, *, key: Key = OWNER) -> list[ComponentPlan]:

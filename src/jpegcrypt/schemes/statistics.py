@@ -14,7 +14,7 @@ from jpegcrypt.codec.coefficients import decode_scans
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.codec.tables import ZIGZAG
 from jpegcrypt.schemes.interface import Features
-from jpegcrypt.schemes.quantized import Blocks, to_blocks
+from jpegcrypt.schemes.quantized import Blocks, dc_differences, to_blocks
 
 AC_EDGES = np.array([-200, -150, -100, -50, 0, 50, 100, 150])  # the outer two bins are open
 AC_MAGNITUDES = np.array([1, 51, 101, 151, 201])
@@ -63,7 +63,7 @@ def symbol_histograms(components: Sequence[Blocks]) -> Features:
     """Histograms of the 12 DC categories and of the 162 AC codes, one pair a component."""
     parts = []
     for blocks in components:
-        categories = category(np.diff(blocks[:, 0], prepend=np.int16(0)))
+        categories = category(dc_differences(blocks))
         parts.append(normalized(np.bincount(categories, minlength=17)[:DC_CATEGORIES]))
         parts.append(normalized(ac_symbols(blocks)))
     return np.concatenate(parts)

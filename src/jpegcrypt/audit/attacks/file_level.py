@@ -14,6 +14,7 @@ from jpegcrypt import api
 from jpegcrypt.audit.leakage import reidentification
 from jpegcrypt.audit.outcome import Measure, Outcome
 from jpegcrypt.audit.target import ATTACKER, OWNER, Lu2022, Pixels, Target
+from jpegcrypt.codec import markers
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.errors import JpegcryptError
 
@@ -50,7 +51,8 @@ def flips_accepted(data: bytes, decrypt: Callable[[bytes], object], seed: int = 
     """Return the share of single changed bits of the scan that `decrypt` takes without an error."""
     rng = np.random.default_rng(seed)
     accepted = 0
-    start = data.index(b"\xff\xda") + 14  # behind the header of the scan
+    header = data.rindex(bytes([0xFF, markers.SOS])) + 2  # coded data has no markers but RSTn
+    start = header + int.from_bytes(data[header : header + 2])
     for position in rng.integers(start, len(data) - 2, FLIPS):
         changed = bytearray(data)
         changed[position] ^= 1 << rng.integers(8)
@@ -70,7 +72,7 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
         Measure("lengths, plain and encrypted, correlation", alike, 0, 1),
     ]
     if isinstance(target, Lu2022):
-        data = api.encrypt(pictures[0], OWNER, **PLANTED)  # type: ignore[arg-type]
+        data = target.encrypt(pictures[0], len(pictures), metadata=PLANTED)
         passed = flips_accepted(data, lambda changed: api.decrypt(changed, OWNER))
         measures += [
             Measure("metadata in clear", float(metadata_in_clear(data)), 0, 1),

@@ -3,9 +3,9 @@
 Has: one encrypted file; in the bound, the content of every block, so that only their places are
 secret. Metrics of the field (Chuman, Kurihara and Kiya 2017): Dc, the share of blocks in their
 place; Nc, the share of neighboring pairs; Lc, the share of the largest part that is right in
-itself. Chance: 1 in n for Dc, 2 in n for Nc and 1 in n for Lc, nearly. Luma only. Schemes that keep
-no block together have no such puzzle. Of one that moves no block, the file itself is the solution.
-Pieces are neither turned nor inverted.
+itself. Chance, nearly: 1 in n for Dc and for Nc, and 2 in n for Lc, as a random arrangement has two
+right pairs. Luma only. Schemes that keep no block together have no such puzzle. Of one that moves
+no block, the file itself is the solution. Pieces are neither turned nor inverted.
 
 The solver follows Gallagher (2012): pairs in the order of how much better they fit than the second
 best, joined as a minimum spanning tree wherever parts do not overlap; the largest part goes into
@@ -172,9 +172,9 @@ def _outcome(
         "jigsaw",
         attacker,
         [
-            Measure("Nc, neighbors", nc, 2 / n, 1),
+            Measure("Nc, neighbors", nc, 1 / n, 1),
             Measure("Dc, places", dc, 1 / n, 1),
-            Measure("Lc, largest part", lc, 1 / n, 1),
+            Measure("Lc, largest part", lc, 2 / n, 1),
         ],
         [Panel("plain", plain), Panel("in cipher order", picture), Panel("assembled", shown)],
         is_bound,

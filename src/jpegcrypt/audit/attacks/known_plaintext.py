@@ -67,11 +67,12 @@ def known(target: Lu2022, picture: Pixels, data: bytes) -> list[Known]:
     matrices is constant, so the mean touches no other coefficient.
     """
     c = target.coefficients(data)
-    plain = components(read_coefficients(target.encode(picture)))
+    file = read_coefficients(target.encode(picture))
+    plain = components(file)
     turned = components(read_coefficients(target.encode(picture.swapaxes(0, 1))))
     pairs = []
     for i, (samples, dc) in enumerate(
-        zip(exact.planes(picture), target.travelling(picture, data), strict=True)
+        zip(exact.planes(picture), target.travelling(file, target.levels(data)), strict=True)
     ):
         looks = np.abs(np.stack([plain[i], turned[i].swapaxes(0, 1)], 2))
         looks[..., 0, 0] = np.abs(dc)[:, :, None]

@@ -4,7 +4,8 @@ Has: one encrypted file. Metric: rank correlation of a map of the encrypted file
 of the plain file, and how well their edges overlap; chance is what random orders reach. Maps, after
 Li and Yuan (2007), Minemura et al. (2012) and He et al. (2018): NZCA counts coefficients that are
 not zero, EAC adds up AC energy, PLZ is the place of the last coefficient, the DC category is the
-size of the block's mean, and the DC code the size of its difference from that of the block before.
+size of what the block tells of its mean, and the DC code the size of the difference that the file
+codes for it, from the block before.
 
 In cipher order the permutation hides all of it. The second outcome is a bound, with the permutation
 removed: what the transforms alone would hide, and what shows once a plan is known.
@@ -25,6 +26,7 @@ from jpegcrypt.audit.target import Lu2022, Pixels, Target
 from jpegcrypt.cipher.additional_bits import category
 from jpegcrypt.codec.coefficients import Blocks, Coefficients, coded_order, read_coefficients
 from jpegcrypt.codec.tables import ZIGZAG
+from jpegcrypt.schemes.quantized import dc_differences
 
 Map = npt.NDArray[np.float64]  # (rows, columns)
 Maps = dict[str, Map]
@@ -51,12 +53,11 @@ def dc_category(c: Coefficients) -> Map:
 
 
 def dc_code(c: Coefficients) -> Map:
-    """Bits of the DC difference, which its Huffman code tells (F.1.2.1)."""
+    """Bits of the DC difference, which its Huffman code tells (F.1.2.1), of a file as it stands."""
     rows, columns = c.Y.shape[:2]
     order = coded_order(rows, columns, *(c.sampling[0] if len(c.sampling) > 1 else (1, 1)))
     differences = np.empty(rows * columns, np.int16)
-    # Modulo 2**16, where DC values wrap whose differences were enciphered.
-    differences[order] = np.diff(c.Y[:, :, 0, 0].ravel()[order], prepend=np.int16(0))
+    differences[order] = dc_differences(c.Y.reshape(-1, 64)[order])
     return _as_map(category(differences), c.Y)
 
 
@@ -65,8 +66,8 @@ MAPS: dict[str, Callable[[Coefficients], Map]] = {
     "EAC": eac,
     "PLZ": plz,
     "DC category": dc_category,
-    "DC code": dc_code,
 }
+NAMES = (*MAPS, "DC code")
 
 ORDERS = 100
 
@@ -76,11 +77,14 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
     pairs, placed = [], []
     for serial, picture in enumerate(pictures[:ATTACKED]):
         data = target.encrypt(picture, serial)
-        plain, cipher = maps(read_coefficients(target.encode(picture))), target.coefficients(data)
-        pairs.append((plain, maps(cipher)))
+        file = read_coefficients(target.encode(picture))
+        plain, cipher = maps(file, dc_code(file)), target.coefficients(data)
+        codes = dc_code(read_coefficients(data))
+        pairs.append((plain, maps(cipher, codes)))
         if isinstance(target, Lu2022):
-            Y = in_place(cipher.Y, target.plan(data)[0].permutation)
-            placed.append((plain, maps(replace(cipher, Y=Y))))
+            permutation = target.plan(data)[0].permutation
+            Y = in_place(cipher.Y, permutation)
+            placed.append((plain, maps(replace(cipher, Y=Y), in_place(codes, permutation))))
     outcomes = [compare("one file", pairs, pictures[0], is_bound=False)]
     if placed:
         given = "one file, and the permutation"
@@ -88,17 +92,17 @@ def run(target: Target, pictures: Sequence[Pixels]) -> list[Outcome]:
     return outcomes
 
 
-def maps(c: Coefficients) -> Maps:
-    """Return all maps of a file."""
-    return {name: make(c) for name, make in MAPS.items()}
+def maps(c: Coefficients, codes: Map) -> Maps:
+    """Return all maps of what a file tells of its blocks, and of their DC codes."""
+    return {name: make(c) for name, make in MAPS.items()} | {"DC code": codes}
 
 
 def compare(
     attacker: str, pairs: Sequence[tuple[Maps, Maps]], first: Pixels, *, is_bound: bool
 ) -> Outcome:
     """Compare maps of plain and of encrypted files; the one that correlates best comes first."""
-    found = {name: [correlation(a[name], b[name]) for a, b in pairs] for name in MAPS}
-    names = sorted(MAPS, key=lambda name: -float(np.mean(found[name])))
+    found = {name: [correlation(a[name], b[name]) for a, b in pairs] for name in NAMES}
+    names = sorted(NAMES, key=lambda name: -float(np.mean(found[name])))
     rng = np.random.default_rng(0)
     by_chance = []
     for a, b in pairs:
@@ -127,13 +131,13 @@ def compare(
 def luck(pairs: Sequence[tuple[Maps, Maps]]) -> float:
     """Return what the best of all maps correlates in 95 of 100 random orders of the blocks."""
     rng = np.random.default_rng(0)
-    standard = [[{name: _standard(one[name]) for name in MAPS} for one in pair] for pair in pairs]
+    standard = [[{name: _standard(one[name]) for name in NAMES} for one in pair] for pair in pairs]
     best = []
     for _ in range(ORDERS):
-        reached = np.zeros(len(MAPS))
+        reached = np.zeros(len(NAMES))
         for a, b in standard:
             order = rng.permutation(a["NZCA"].size)
-            reached += [(a[name] * b[name][order]).mean() for name in MAPS]
+            reached += [(a[name] * b[name][order]).mean() for name in NAMES]
         best.append(reached.max() / len(pairs))
     return float(np.quantile(best, 0.95))
 
