@@ -28,7 +28,7 @@ from benchmarks.rate_steps import ALL, NONE, STEPS
 
 SETS = "sets.json"
 COMPARED = "compared"  # ends the names of their curves
-RGB, LUMA = "psnr", "psnr_luma"
+RGB, LUMA, SSIM = "psnr", "psnr_luma", "ssim_db"
 NEARER = (LU2022, "lisitu2019")  # compared schemes that are decoded as by `decrypt`
 SIZE, PAYLOAD = "size", "payload"
 ANCHORS = (PILLOW, PILLOW_OPTIMIZE)
@@ -207,7 +207,7 @@ def _spread(one: Results) -> Iterable[dict[str, object]]:
         columns = {
             f"{over}_{name}": one.differences(scheme, anchor, quality)
             for over, anchor in zip(("default", "optimize"), ANCHORS, strict=True)
-            for name, quality in (("rgb", RGB), ("luma", LUMA))
+            for name, quality in (("rgb", RGB), ("luma", LUMA), ("ssim", SSIM))
         }
         for picture in one.rows[scheme]:
             values = {name: found[picture] for name, found in columns.items()}
@@ -228,9 +228,11 @@ Made from the rows beside this file by
 * PSNR against the original, of all RGB samples or of luma. Plain files are decoded by Pillow
   (libjpeg-turbo), encrypted ones by our `decrypt`: nobody else has the key. It puts AC values
   nearer to zero; what that alone gives is told below the steps of the scheme.
-* Difference: Bjontegaard rate difference in percent at equal PSNR over the qualities
-  {qualities}, negative where files are smaller; computed for each
-  picture, then the mean. In brackets: pictures without one, as two settings gave equal PSNR.
+* Difference: Bjontegaard rate difference in percent at equal PSNR, or equal SSIM of luma, over
+  the qualities {qualities}, negative where files are smaller;
+  computed for each picture, then the mean. In brackets: pictures without one, as two settings
+  gave equal PSNR or SSIM.
+* The trellis of `best` and flat tables minimize squared error, so PSNR favors them; SSIM does not.
 * Curves: mean bits per pixel and mean PSNR of all pictures at each setting, as in the paper.
 """
 
@@ -274,16 +276,17 @@ def _section(one: Results) -> str:
 
 def _differences(one: Results) -> str:
     lines = [
-        "| | over Pillow: RGB | luma | without headers | over `optimize=True`: RGB | luma "
-        "| target, RGB | |",
-        "|---|--:|--:|--:|--:|--:|--:|---|",
+        "| | over Pillow: RGB | luma | SSIM | without headers "
+        "| over `optimize=True`: RGB | luma | SSIM | target, RGB | |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for scheme in (*one.kind("plain"), *one.kind("encrypted")):
         cells = [
             mean_text(one.differences(scheme, anchor, quality, rate))
             for anchor, quality, rate in (
-                (PILLOW, RGB, SIZE), (PILLOW, LUMA, SIZE), (PILLOW, RGB, PAYLOAD),
-                (PILLOW_OPTIMIZE, RGB, SIZE), (PILLOW_OPTIMIZE, LUMA, SIZE),
+                (PILLOW, RGB, SIZE), (PILLOW, LUMA, SIZE), (PILLOW, SSIM, SIZE),
+                (PILLOW, RGB, PAYLOAD), (PILLOW_OPTIMIZE, RGB, SIZE),
+                (PILLOW_OPTIMIZE, LUMA, SIZE), (PILLOW_OPTIMIZE, SSIM, SIZE),
             )
         ]  # fmt: skip
         lines.append(f"| {scheme} | {' | '.join(cells)} | {' | '.join(_target(one, scheme))} |")

@@ -68,6 +68,11 @@ class Row:
         """Return bits per pixel, of the whole file."""
         return 8 * self.size / (self.width * self.height)
 
+    @property
+    def ssim_db(self) -> float:
+        """Return SSIM as decibels, -10 lg(1 - SSIM), which rise about evenly with the rate."""
+        return -10 * math.log10(1 - self.ssim) if self.ssim < 1 else math.inf
+
 
 Key = tuple[str, str, int]  # picture, scheme, quality
 Rows = dict[Key, Row]

@@ -120,8 +120,8 @@ def sizes() -> str:
         or (known[name].kind in ("plain", "encrypted") and name != rate_schemes.PILLOW)
     ]
 
-    def mean(data: str, scheme: str, over: str) -> str:
-        of = (r[f"{over}_rgb"] for r in rows if (r["data"], r["scheme"]) == (data, scheme))
+    def mean(data: str, scheme: str, column: str) -> str:
+        of = (r[column] for r in rows if (r["data"], r["scheme"]) == (data, scheme))
         return mean_text(float(value) for value in of if value)
 
     heads = [
@@ -129,11 +129,14 @@ def sizes() -> str:
         for name in names
     ]
     lines = [
-        "Size at equal quality: percent of bytes over Pillow's default | its `optimize=True` at",
-        "equal PSNR of RGB (Bjontegaard difference, qualities 10 to 90, 4:2:0, mean of pictures).",
+        "Size at equal quality: percent of bytes over Pillow's default at equal PSNR of RGB | over",
+        "its `optimize=True` at equal PSNR | over that at equal SSIM of luma (Bjontegaard",
+        "difference, qualities 10 to 90, 4:2:0, mean of pictures). **`best` and flat tables",
+        "minimize squared error**, which is what PSNR measures: at equal SSIM, `best` with the",
+        "default tables takes more bytes, not fewer; so does jpegli, made for neither of the two.",
         f"`{UNENCRYPTED}` less `encode default` is what the decoder",
-        "alone gives, and gives to all rows below.",
-        "Curves, luma, the worst pictures and where the cost comes from are in the",
+        "alone gives with `fast` and `default`, which round to the nearest step.",
+        "Curves, luma, medians, the worst pictures and where the cost comes from are in the",
         "[report](benchmarks/results/rate_distortion/report.md). `make bench-rate`",
         "",
         f"| | {' | '.join(heads)} |",
@@ -141,7 +144,10 @@ def sizes() -> str:
     ]
     for scheme in schemes:
         cells = (
-            f"{mean(name, scheme, 'default')} \\| {mean(name, scheme, 'optimize')}"
+            " \\| ".join(
+                mean(name, scheme, column)
+                for column in ("default_rgb", "optimize_rgb", "optimize_ssim")
+            )
             for name in names
         )
         shown = UNENCRYPTED if scheme == rate_steps.NONE else scheme
