@@ -46,13 +46,11 @@ from jpegcrypt.errors import (
 from jpegcrypt.header import DC_MODES, KEY_MODES, SEGMENT_MARKER, Header, is_header
 from jpegcrypt.key import NONCE_SIZE, ImageKeys, Key
 from jpegcrypt.metadata import Metadata, Segment, Text
-from jpegcrypt.schemes import feng2021, lu2022
+from jpegcrypt.schemes import lu2022, name_of
 from jpegcrypt.tag import compute_tag, message_start, verify_tag
 
 KeyMode = Literal["nonce", "content", "fixed"]
 DcMode = Literal["permuted", "residual"]
-
-_SCHEMES = {"lu2022": lu2022.ID, "feng2021": feng2021.ID}
 
 
 def encrypt(
@@ -303,10 +301,12 @@ def _tampered() -> TamperedFile:
 
 def _misfit(jpeg: JpegFile, head: Header, sealed: bytes, key: Key) -> JpegcryptError:
     """Say why a header does not fit: changed, another key's, or of another scheme or release."""
-    if head.scheme == feng2021.ID:
+    other = None if head.scheme == lu2022.ID else name_of(head.scheme)
+    if other is not None:
+        way = "feng2021" if other == "feng2021" else f'load("{other}")'
         return UnsupportedJpeg(
-            "a file of scheme feng2021, expected lu2022",
-            hint="jpegcrypt.schemes.feng2021.decrypt opens it",
+            f"a file of scheme {other}, expected lu2022",
+            hint=f"jpegcrypt.schemes.{way}.decrypt opens it",
         )
     as_ours = replace(head, key_id=key.id)
     start = message_start(as_ours, frame_identity(jpeg.frame, jpeg.tables), sealed)
@@ -560,7 +560,7 @@ def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
     jpeg = parse(data, max_pixels=max_pixels)
     head, sealed = find_header(jpeg)
     return CipherInfo(
-        scheme=_name(_SCHEMES, head.scheme),
+        scheme=name_of(head.scheme) or f"unknown ({head.scheme})",
         bank=_name(BANKS, head.bank),
         dc=_name(DC_MODES, head.dc),
         key_mode=_name(KEY_MODES, head.key_mode),

@@ -111,6 +111,13 @@ def test_differences_beyond_the_categories_are_left_out():
     assert (counts[1], counts[11], counts.sum()) == (2, 1, 3)  # 2047, 30720, 1 modulo 2**16, 1
 
 
+def test_a_value_without_a_magnitude_of_16_bits():
+    c = by_hand({(0, 0): -32768}, {(0, 1): 5})
+    for name, feature in histograms.FEATURES.items():
+        assert np.isfinite(feature(c)).all(), name
+    assert histograms.per_frequency(c)[histograms.TOP] == 1
+
+
 def test_what_each_feature_does_not_see():
     """Signs, transposition, order: the extended features are blind to them on purpose."""
     c = by_hand({(0, 0): -7, (0, 1): 3, (2, 0): -4}, {(0, 0): 1, (5, 3): 9})

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,16 @@ from scipy.spatial.distance import cdist
 
 import jpegcrypt
 from checks import KEY, NONCE, Pixels, check_same_coefficients, patterns, photo, psnr, refusal
-from jpegcrypt import JpegcryptError, Key, MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
-from jpegcrypt.schemes import load, lu2022, names
+from jpegcrypt import (
+    JpegcryptError,
+    Key,
+    MalformedJpeg,
+    NotEncrypted,
+    UnreadableImage,
+    UnsupportedJpeg,
+    WrongKey,
+)
+from jpegcrypt.schemes import load, lu2022, name_of, names
 from jpegcrypt.schemes.interface import Scheme
 from jpegcrypt.schemes.quantized import QuantizedScheme, file_blocks
 from jpegcrypt.schemes.statistics import ac_symbols
@@ -132,6 +141,50 @@ def test_files_that_do_not_open(scheme: Scheme) -> None:
     for broken in (b"", b"no picture", data[:10], data[: len(data) // 2]):
         error = refusal(scheme.decrypt, broken, KEY)
         assert isinstance(error, MalformedJpeg | NotEncrypted | UnreadableImage)
+
+
+@every_scheme
+def test_files_of_others_are_not_encrypted_by_this_scheme(scheme: Scheme) -> None:
+    start = scheme.encrypt(PICTURE, KEY, NONCE)[:2]
+    for kind in ("PNG", "JPEG"):
+        file = io.BytesIO()
+        Image.fromarray(PICTURE).save(file, kind)
+        data = file.getvalue()
+        if start in (data[:2], b"jp"):  # of the same format, or a container of our own
+            expected: tuple[type[JpegcryptError], ...] = (NotEncrypted,)
+        else:
+            expected = (MalformedJpeg, UnreadableImage)
+        assert isinstance(refusal(scheme.decrypt, data, KEY), expected)
+
+
+def test_features_of_the_transition_matrices_are_those_of_the_plain_file() -> None:
+    scheme = load("cheng2016_markov")
+    plain = scheme.features(scheme.plain(PICTURE))
+    for nonce in (NONCE, OTHER_NONCE):
+        assert np.array_equal(scheme.features(scheme.encrypt(PICTURE, KEY, nonce)), plain)
+
+
+@every_scheme
+def test_the_scheme_of_a_file_is_named(scheme: Scheme) -> None:
+    """By `inspect`, and by `jpegcrypt.decrypt`, which opens files of lu2022 only."""
+    name = name_of(scheme.ID)
+    assert name is not None
+    assert type(load(name)) is type(scheme)
+    if not scheme.is_jpeg:
+        return
+    data = scheme.encrypt(PICTURE, KEY, NONCE)
+    assert jpegcrypt.inspect(data).scheme == name
+    with pytest.raises(UnsupportedJpeg, match=f"a file of scheme {name}, expected lu2022"):
+        jpegcrypt.decrypt(data, KEY)
+
+
+@every_scheme
+def test_settings_that_are_none(scheme: Scheme) -> None:
+    if not hasattr(scheme, "quality"):
+        return
+    for quality, kind in ((True, TypeError), (75.5, TypeError), ("75", TypeError), (0, ValueError)):
+        with pytest.raises(kind, match="quality"):
+            replace(scheme, quality=quality).encrypt(PICTURE, KEY, NONCE)  # type: ignore[type-var]
 
 
 @every_scheme

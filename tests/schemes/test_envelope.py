@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from checks import KEY, NONCE, photo
-from jpegcrypt import ImageTooLarge, UnreadableImage
+from jpegcrypt import ImageTooLarge, MalformedJpeg, UnreadableImage
 from jpegcrypt.schemes import envelope, feng2021, load
 
 PICTURE = photo("coffee.png")[40:72, 60:108]
@@ -87,6 +87,52 @@ def test_samples_of_another_type_are_refused(scheme):
     plain = gray_png(scheme, side, np.dtype(np.uint16), encrypted=False)
     with pytest.raises(UnreadableImage, match=f"uint16 samples, expected {side}x{side} uint8 for"):
         scheme.features(plain)
+
+
+@every_pixel_scheme
+def test_a_chunk_that_trips_pillow(scheme):
+    """A color profile behind the pixels without a name ends in an IndexError there."""
+    data = gray_png(scheme, scheme.BLOCK, np.dtype(scheme.SAMPLE))
+    at = data.rindex(b"IEND") - 4
+    check_refused(scheme, data[:at] + chunk(b"iCCP", b"") + data[at:], "a broken PNG")
+
+
+def test_files_too_large_to_be_read_again(monkeypatch):
+    monkeypatch.setattr(envelope, "MAX_PIXELS", 2000)
+    for name in ("xia2020_lbp", "zhang2014"):  # with 3 planes, one below another; as it is
+        scheme = load(name)
+        scheme.encrypt(np.zeros((24, 24, 3), np.uint8), KEY, bytes(16))
+        with pytest.raises(ValueError, match="expected at most 2000 in all"):
+            scheme.encrypt(np.zeros((48, 48, 3), np.uint8), KEY, bytes(16))
+
+
+def test_tall_pictures_as_one_gray_picture():
+    with pytest.raises(ValueError, match=r"1x44000 pixels: .* have 16x66000, expected at most"):
+        load("chuman2019").encrypt(np.zeros((44000, 1, 3), np.uint8), KEY, bytes(16))
+
+
+@pytest.mark.parametrize("name", ["cheng2016_ac", "xia2019", "xu2017"])
+def test_a_part_that_is_missing(name):
+    """Cut between two parts, a colored picture does not open as a gray one."""
+    scheme = load(name)
+    data = scheme.encrypt(PICTURE, KEY, NONCE)
+    parts, header = envelope.read_parts(data)
+    assert envelope.write_parts(parts, header) == data
+    cut = data[: -4 - len(parts[-1])]
+    for read in (lambda data: scheme.decrypt(data, KEY), scheme.features, scheme.invariants):
+        for broken in (cut, data + bytes(4)):
+            with pytest.raises(MalformedJpeg, match=f"found .* parts, expected {len(parts)}"):
+                read(broken)
+
+
+def test_comments_of_others():
+    """A comment in front does not hide the size; a size that does not fit is a broken file."""
+    scheme, picture = load("chuman2019"), np.zeros((40, 40, 3), np.uint8)
+    data = scheme.encrypt(picture, KEY, bytes(16))
+    other = data[:2] + b"\xff\xfe\0\5abc" + data[2:]
+    assert np.array_equal(scheme.decrypt(other, KEY), scheme.decrypt(data, KEY))
+    with pytest.raises(MalformedJpeg, match="expected a gray one of"):
+        scheme.decrypt(data.replace(b"40x40x3", b"40x99x3"), KEY)
 
 
 @every_pixel_scheme

@@ -97,7 +97,9 @@ def per_frequency(c: Coefficients) -> Feature:
     pair[v, u] = pair[u, v] = np.arange(36)
     counts = []
     for blocks in components(c):
-        bins = pair.ravel() * (TOP + 1) + np.minimum(np.abs(blocks.reshape(-1, 64)), TOP)
+        # Enciphered DC differences may add up to -32768, which has no magnitude of 16 bits.
+        magnitude = np.minimum(np.abs(blocks.reshape(-1, 64).astype(np.int32)), TOP)
+        bins = pair.ravel() * (TOP + 1) + magnitude
         counts.append(np.bincount(bins.ravel(), minlength=36 * (TOP + 1)))
     return np.concatenate(counts).astype(np.float64)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from jpegcrypt.schemes.interface import Scheme
 
+_WITH_DRIVERS = ("lu2022", "feng2021")  # of their own, not `interface.Scheme`
 _AUTHOR_AND_YEAR = re.compile(r"[a-z]+\d{4}(_[a-z]+)?")
 
 
@@ -26,6 +27,21 @@ def names() -> tuple[str, ...]:
     """
     found = (module.name for module in pkgutil.iter_modules(__path__))
     return tuple(name for name in sorted(found) if _class(name) is not None)
+
+
+@cache
+def name_of(number: int) -> str | None:
+    """Return the id of the scheme that a header means by a number, None if there is none.
+
+    Examples
+    --------
+    >>> name_of(3), name_of(99)
+    ('zhang2014', None)
+    """
+    drivers = {import_module(f"{__name__}.{name}").ID: name for name in _WITH_DRIVERS}
+    if number in drivers:
+        return drivers[number]
+    return {load(name).ID: name for name in names()}.get(number)
 
 
 def load(name: str, **settings: Any) -> Scheme:

@@ -4,15 +4,16 @@ from.
 Re-implementation after "A Markov process-based retrieval for encrypted JPEG images", EURASIP
 Journal on Information Security 2016:1. A stream cipher and a permutation work on the additional
 bits of DC differences and AC values; the codes stay, so the file keeps its size but for byte
-stuffing. The server sees the category of each value, takes probabilities of transitions within
-blocks, between neighboring blocks and between components, and lets a support vector machine turn
-them into a probability for each class: their distance ranks.
+stuffing. The server sees the category of each AC value and each DC difference, takes probabilities
+of transitions within blocks, between neighboring blocks and between components, and lets a support
+vector machine turn them into a probability for each class: their distance ranks.
 
 Ours by choice, where the abstract is silent: additional bits move among values of the same
 component, frequency and category; states are categories up to 5, so a matrix has 6 x 6 values;
 transitions run along the zig-zag order from frequency 1 to 63, to the right and to the lower block
 at the first 20 frequencies, and from Y to Cb and Cb to Cr at equal frequency and place (with the
-first luma block of an MCU). 396 values; of a gray picture the 108 that there are.
+first luma block of an MCU). DC takes no part: what enciphered differences add up to is noise. 396
+values; of a gray picture the 108 that there are.
 
 What leaks: the category of every coefficient in its place, hence an outline of the picture.
 """
@@ -82,12 +83,13 @@ class Cheng2016Markov(QuantizedScheme):
         """Return the transition matrices of a file, float32 (396,), or (108,) without color."""
         jpeg = parse(data)
         grids = [
-            np.minimum(category(array[:, :, ZIGZAG]), STATES - 1) for array in decode_scans(jpeg)
+            np.minimum(category(array[:, :, ZIGZAG[1:]]), STATES - 1)
+            for array in decode_scans(jpeg)
         ]
         matrices = []
         for grid in grids:
-            near = grid[:, :, 1 : NEIGHBOR_FREQUENCIES + 1]
-            matrices.append(_transitions(grid[:, :, 1:-1], grid[:, :, 2:]))
+            near = grid[:, :, :NEIGHBOR_FREQUENCIES]
+            matrices.append(_transitions(grid[:, :, :-1], grid[:, :, 1:]))
             matrices.append(_transitions(near[:, :-1], near[:, 1:]))
             matrices.append(_transitions(near[:-1], near[1:]))
         if len(grids) == 3:

@@ -28,8 +28,8 @@ from jpegcrypt.cipher.stream import KeyStream
 from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.markers import COM
 from jpegcrypt.codec.parse import JpegFile, parse
-from jpegcrypt.encoder import DEFAULT_QUALITY, as_pixels
-from jpegcrypt.errors import NotEncrypted, UnsupportedJpeg
+from jpegcrypt.encoder import DEFAULT_QUALITY, MAX_SIDE, as_pixels
+from jpegcrypt.errors import MalformedJpeg, UnsupportedJpeg
 from jpegcrypt.key import ImageKeys, Key
 from jpegcrypt.schemes import envelope, statistics
 from jpegcrypt.schemes.interface import Descriptor, Domain, Features, Metric, Pixels
@@ -112,12 +112,31 @@ def _energies(data: bytes) -> npt.NDArray[np.float64]:
 
 
 def _to_gray(pixels: Pixels) -> Pixels:
-    """Put Cb and Cr, halved each way, side by side below Y, (H + H / 2, W) of whole blocks."""
+    """Put Cb and Cr, halved each way, side by side below Y, (H + H / 2, W) of whole blocks.
+
+    Raises
+    ------
+    ValueError
+        If that is larger than a JPEG may be.
+    """
+    height, width = _gray_size(pixels.shape)
+    if max(height, width) > MAX_SIDE:
+        raise ValueError(
+            f"{pixels.shape[1]}x{pixels.shape[0]} pixels: all components as one gray picture have "
+            f"{width}x{height}, expected at most {MAX_SIDE} each way"
+        )
     if pixels.ndim == 2:
         return np.pad(pixels, [(0, -side % SIDE) for side in pixels.shape], mode="edge")
     luma, *chroma = to_channels(np.asarray(Image.fromarray(pixels).convert("YCbCr")), MCU)
     halves = [np.asarray(Image.fromarray(plane).reduce(2)) for plane in chroma]
     return np.concatenate([luma, np.concatenate(halves, axis=1)])
+
+
+def _gray_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width of the gray picture for a picture (H, W) or (H, W, 3)."""
+    block = SIDE if len(shape) == 2 else MCU
+    height, width = (whole(side, block) for side in shape[:2])
+    return (height if len(shape) == 2 else height + height // 2), width
 
 
 def _from_gray(gray: Pixels, shape: tuple[int, int, int]) -> Pixels:
@@ -136,13 +155,13 @@ def _from_gray(gray: Pixels, shape: tuple[int, int, int]) -> Pixels:
 
 def _shape(jpeg: JpegFile) -> tuple[int, int, int]:
     """Return channels, height and width of the picture that a gray JPEG holds."""
-    comments = [one.payload for one in jpeg.segments if one.marker == COM]
-    shape = envelope.shape_of(comments[0].decode("ascii", "replace") if comments else "")
-    block = SIDE if shape[0] == 1 else MCU
-    height, width = (whole(side, block) for side in shape[1:])
-    expected = (height if shape[0] == 1 else height + height // 2), width
+    comments = [
+        one.payload.decode("ascii", "replace") for one in jpeg.segments if one.marker == COM
+    ]
+    shape = envelope.shape_of(next(filter(envelope.is_size, comments), "".join(comments[:1])))
+    expected = _gray_size(shape[1:] if shape[0] == 1 else (*shape[1:], shape[0]))
     if jpeg.frame.n_components != 1 or (jpeg.frame.height, jpeg.frame.width) != expected:
-        raise NotEncrypted(
+        raise MalformedJpeg(
             f"a JPEG of {jpeg.frame.width}x{jpeg.frame.height}, expected a gray one of "
             f"{expected[1]}x{expected[0]} for a picture of {shape[2]}x{shape[1]}"
         )

@@ -8,6 +8,7 @@ no picture format holds:
 
     magic "jpegcrypt parts\0"     16 bytes
     header                       59 bytes, 75 with a salt, or 59 zeros in a plain file
+    number of parts              1 byte
     for each part: its length    4 bytes, big-endian
                    the part      as many bytes as it says
 """
@@ -26,7 +27,14 @@ from PIL import Image, PngImagePlugin
 
 from jpegcrypt.codec.markers import segment
 from jpegcrypt.codec.parse import MAX_PIXELS, JpegFile
-from jpegcrypt.errors import ImageTooLarge, MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
+from jpegcrypt.errors import (
+    ImageTooLarge,
+    JpegcryptError,
+    MalformedJpeg,
+    NotEncrypted,
+    UnreadableImage,
+    WrongKey,
+)
 from jpegcrypt.header import (
     DC_MODES,
     KEY_MODES,
@@ -39,6 +47,7 @@ from jpegcrypt.header import (
 from jpegcrypt.key import Key
 
 SIZE_KEYWORD = "jpegcrypt size"  # of a text chunk
+_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})x([13])")
 _PARTS = b"jpegcrypt parts\0"
 _NO_HEADER = bytes(59)
 
@@ -73,6 +82,20 @@ def open_header(payload: bytes | None, scheme: int, key: Key) -> Header:
     if header.key_id != key.id:
         raise WrongKey(f"the file names key {header.key_id.hex()}, the one given is {key.id.hex()}")
     return header
+
+
+def check_readable(height: int, width: int) -> None:
+    """Refuse to write a file of more pixels than are read without being asked to.
+
+    Raises
+    ------
+    ValueError
+    """
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"a file of {width}x{height} pixels, expected at most {MAX_PIXELS} in all, the most "
+            "that decryption reads"
+        )
 
 
 # --- JPEG ---------------------------------------------------------------------------------------
@@ -110,11 +133,17 @@ def write_png(channels: Channels, size: str, header: bytes = b"") -> bytes:
         Of `size_text`.
     header : bytes
         Its payload, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If it would be too large to be read again.
     """
     if channels.dtype == np.uint16:
         pixels = channels.reshape(-1, channels.shape[2])
     else:
         pixels = channels[0] if len(channels) == 1 else channels.transpose(1, 2, 0)
+    check_readable(*pixels.shape[:2])
     text = PngImagePlugin.PngInfo()
     text.add_text(SIZE_KEYWORD, size)
     if header:
@@ -170,7 +199,9 @@ def open_png(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[PngImagePlug
                     hint="if you trust the file, raise max_pixels",
                 )
             yield image
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises of a broken PNG
+    except (JpegcryptError, MemoryError, Warning):
+        raise
+    except Exception as error:  # whatever Pillow meets in a broken PNG
         raise UnreadableImage(f"a broken PNG: {error}", format="PNG") from error
 
 
@@ -179,11 +210,15 @@ def read_png(data: bytes) -> tuple[Channels, str, bytes | None]:
 
     Raises
     ------
+    NotEncrypted
+        If no scheme wrote the PNG this way: it does not tell its true size.
     UnreadableImage, ImageTooLarge
     """
     with open_png(data) as image:
         pixels = np.array(image)
-        size = str(image.info.get(SIZE_KEYWORD, ""))
+        if SIZE_KEYWORD not in image.info:
+            raise NotEncrypted(f"a PNG without a text {SIZE_KEYWORD!r}")
+        size = str(image.info[SIZE_KEYWORD])
         text = image.info.get(PNG_KEYWORD)
         payload = None if text is None else bytes.fromhex(text)
     n_channels, _, _ = shape_of(size)
@@ -211,6 +246,11 @@ def size_text(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}x{1 if len(shape) == 2 else shape[2]}"
 
 
+def is_size(text: str) -> bool:
+    """Tell whether a text has the form of `size_text`."""
+    return _SIZE.fullmatch(text) is not None
+
+
 def shape_of(size: str) -> tuple[int, int, int]:
     """Undo `size_text`: channels, height, width.
 
@@ -218,7 +258,7 @@ def shape_of(size: str) -> tuple[int, int, int]:
     ------
     UnreadableImage
     """
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})x([13])", size)
+    match = _SIZE.fullmatch(size)
     width, height, n_channels = map(int, match.groups()) if match else (0, 0, 0)
     if width == 0 or height == 0:
         raise UnreadableImage(f"found the size {size!r}, expected WxHx1 or WxHx3")
@@ -237,15 +277,26 @@ def write_parts(parts: Sequence[bytes], header: bytes = b"") -> bytes:
     ([b'Y', b''], None)
     """
     sized = (piece for part in parts for piece in (len(part).to_bytes(4), part))
-    return b"".join((_PARTS, header or _NO_HEADER, *sized))
+    return b"".join((_PARTS, header or _NO_HEADER, bytes([len(parts)]), *sized))
 
 
 def read_parts(data: bytes) -> tuple[list[bytes], bytes | None]:
-    """Undo `write_parts`: the parts and the payload of the header."""
+    """Undo `write_parts`: the parts and the payload of the header.
+
+    Raises
+    ------
+    NotEncrypted
+        If the data is no such container.
+    MalformedJpeg
+        If it is broken.
+    """
+    if not data.startswith(_PARTS):
+        raise NotEncrypted("found no container of parts")
     at = len(_PARTS) + packed_size(data[len(_PARTS) :])
-    if not data.startswith(_PARTS) or len(data) < at:
-        raise MalformedJpeg("found no container of parts", offset=0)
-    payload = data[len(_PARTS) : at]
+    if len(data) <= at:
+        raise MalformedJpeg("found a container that ends in its header", offset=0)
+    payload, count = data[len(_PARTS) : at], data[at]
+    at += 1
     parts = []
     while at < len(data):
         size = int.from_bytes(data[at : at + 4])
@@ -253,6 +304,6 @@ def read_parts(data: bytes) -> tuple[list[bytes], bytes | None]:
             raise MalformedJpeg(f"found a part of {size} bytes that goes beyond the end", offset=at)
         parts.append(data[at + 4 : at + 4 + size])
         at += 4 + size
-    if not parts:
-        raise MalformedJpeg("found a container without parts", offset=at)
+    if not parts or len(parts) != count:
+        raise MalformedJpeg(f"found {len(parts)} parts, expected {count or 1}", offset=at)
     return parts, None if payload == _NO_HEADER else payload

@@ -92,7 +92,7 @@ class Lisitu2019:
     def invariants(self, data: bytes) -> Mapping[str, npt.NDArray[Any]]:
         """The sorted magnitudes of each frequency."""
         return {
-            f"magnitudes of {c}": np.sort(np.abs(blocks), axis=0)
+            f"magnitudes of {c}": np.sort(np.abs(blocks.astype(np.int32)), axis=0)
             for c, blocks in zip(COMPONENTS, file_blocks(data), strict=False)
         }
 

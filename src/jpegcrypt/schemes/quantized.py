@@ -25,7 +25,15 @@ from jpegcrypt.codec.decode import planes_to_image
 from jpegcrypt.codec.parse import JpegFile, parse
 from jpegcrypt.codec.tables import ANNEX_K_HUFFMAN, ZIGZAG, quantizer
 from jpegcrypt.codec.write import comment_segment, jfif_segment, scan_segments, write_file
-from jpegcrypt.encoder import DEFAULT_QUALITY, Layout, Quality, as_pixels, make_layout
+from jpegcrypt.encoder import (
+    DEFAULT_QUALITY,
+    Layout,
+    Quality,
+    as_pixels,
+    in_range,
+    make_layout,
+    sampling_factors,
+)
 from jpegcrypt.key import ImageKeys, Key
 from jpegcrypt.schemes import envelope
 from jpegcrypt.schemes.interface import Domain, Pixels
@@ -154,8 +162,11 @@ def dc_values(coded: Blocks) -> Blocks:
 
 def picture_layout(picture: Pixels, quality: int, subsampling: str) -> tuple[Pixels, Layout]:
     """Return the pixels (H, W, components) of a picture and the layout of its JPEG."""
+    in_range("quality", quality, 1, 100)
+    sampling_factors(subsampling)
     pixels = as_pixels(picture)
     height, width = pixels.shape[:2]
+    envelope.check_readable(height, width)
     color = pixels.ndim == 3
     layout = make_layout(width, height, subsampling if color else None, Quality(quality, "annex-k"))
     return pixels if color else pixels[:, :, None], layout
