@@ -41,7 +41,7 @@ def of_level(result: dict[str, Any]) -> list[str]:
         ratio = row["median_ratio"]
         lines.append(
             f"| {row['size']} | {row['operation']} | {row['min_ms']:.3f} | {row['rival'] or ''} | "
-            + (f"{ratio:.2f}" if ratio else "")
+            + (f"{ratio:.2f} ({row['ratio_of_minima']:.2f})" if ratio else "")
             + f" | {both(goal)} | {verdict(ratio, goal) if ratio else ''} |"
         )
     lines += [

@@ -49,6 +49,7 @@ WORK = Path(__file__).parents[1] / "build" / "retrieval"
 KEY = Key(bytes(range(32)))  # of nobody's pictures
 QUALITY = 75
 SPLIT_SEED = 2020
+OTHER_SPLIT_SEED = 2021  # on whose test part nothing was chosen
 
 PLAIN: dict[str, Any] = {}
 NONCE: dict[str, Any] = {"quality": QUALITY, "key_mode": "nonce"}
@@ -73,6 +74,7 @@ class Run:
     versions : int
         Encryptions of each training picture.
     split : str
+        One of `SPLITS`; behind it the seed, if that is not `SPLIT_SEED`.
     seed : int
     """
 
@@ -100,6 +102,9 @@ def runs() -> Iterator[Run]:
     unseen = "unseen-classes"
     for key in ("nonce", "plain"):
         yield Run(f"block_set-{key}-unseen", "ours", "block_set", keys[key], split=unseen)
+    for key in ("nonce", "plain"):
+        split = f"stratified {OTHER_SPLIT_SEED}"
+        yield Run(f"block_set-{key}-other-split", "ours", "block_set", keys[key], split=split)
     for model in ("gmlp", "vit", "resnet"):
         for key in ("nonce", "fixed", "plain"):
             yield Run(f"{model}-{key}", "papers", model, keys[key])
@@ -197,7 +202,9 @@ def measure(
     pictures, skipped = read_pictures(
         roots, domain, cipher_only=bool(run.cipher), cache=work / "cache"
     )
-    learn, test = SPLITS[run.split](pictures.labels, seed=SPLIT_SEED)
+    kind, _, seed = run.split.partition(" ")
+    split_seed = int(seed) if seed else SPLIT_SEED
+    learn, test = SPLITS[kind](pictures.labels, seed=split_seed)
     recipe = replace(models.recipe(run.model), **run.recipe, seed=run.seed)
     path = work / f"{run.name}-{run.seed}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +234,7 @@ def measure(
             "left_out": failed + len(skipped),
             "trained_on": len(learn),
             "tested_on": len(test),
-            "split_seed": SPLIT_SEED,
+            "split_seed": split_seed,
         },
         "scores": {
             measure: asdict(one)

@@ -32,12 +32,12 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "retrieval.md"
 RESULTS = Path(__file__).parent / "results" / "retrieval"
 COMMAND = "python benchmarks/retrieval_figures.py"
 MEASURES = {"full": "mAP", "precision@10": "precision@10", "recall@30": "recall@30"}
-LEAST = {  # of mAP over these
-    "block_set-plain": 0.9,
-    "gmlp-nonce": 1.5,
-    "gmlp-nonce-levels": 1.5,
-    "gmlp-fixed": 1.0,
-    "gmlp-fixed-levels": 1.0,
+LEAST = {  # of mAP of the first over the second
+    ("block_set-nonce", "block_set-plain"): 0.9,
+    ("block_set-nonce", "gmlp-nonce"): 1.5,
+    ("block_set-nonce", "gmlp-nonce-levels"): 1.5,
+    ("block_set-nonce", "gmlp-fixed"): 1.0,
+    ("block_set-nonce", "gmlp-fixed-levels"): 1.0,
 }
 WHOLE = ("block_set-nonce", "gmlp-nonce")  # what the runs of an ablation are compared with
 OURS = "block_set"
@@ -127,14 +127,16 @@ def chance(result: Result) -> list[str]:
 
 def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
     for ours, other, what in RATIOS:
+        least = LEAST.get((ours, other))
+        aim = "" if least is None else f"; {least:g} was the aim"
         if ours not in runs or other not in runs:
             missing = other if ours in runs else ours
-            yield f"* {what}: {LEAST[other]:g} was the aim; `{missing}` has not been run"
+            yield f"* {what}{aim.replace(';', ':', 1)}; `{missing}` has not been run"
         else:
-            found, least = ratio(runs[ours], runs[other]), LEAST[other]
-            verdict = "reached" if found >= least else "**missed**"
-            told = shortfall(runs[ours], runs[other])
-            yield f"* {what}: {found:.2f} of mAP; {least:g} was the aim: {verdict}{told}"
+            found = ratio(runs[ours], runs[other])
+            if least is not None:
+                aim += ": reached" if found >= least else ": **missed**"
+            yield f"* {what}: {found:.2f} of mAP{aim}{shortfall(runs[ours], runs[other])}"
 
 
 def costs(speeds: list[Result]) -> Iterator[str]:

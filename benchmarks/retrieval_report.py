@@ -13,7 +13,17 @@ from typing import Any
 
 PAPERS = Path(__file__).parent / "results" / "retrieval"
 RATIOS = (
-    ("block_set-nonce", "block_set-plain", "the price of encryption: ours, cipher over plain"),
+    ("block_set-nonce", "block_set-plain", "the price of encryption for ours: cipher over plain"),
+    (
+        "block_set-nonce-other-split",
+        "block_set-plain-other-split",
+        "the same on another split of the pictures",
+    ),
+    (
+        "dct_histogram-nonce",
+        "dct_histogram-plain",
+        "the same for `dct_histogram`, which was not made for what encryption leaves",
+    ),
     ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
     (
         "block_set-nonce",
@@ -25,6 +35,11 @@ RATIOS = (
         "block_set-nonce",
         "gmlp-fixed-levels",
         "ours with nonce keys over lu2022's model with fixed and level shifts",
+    ),
+    (
+        "block_set-nonce-batchnorm-head-triplet",
+        "gmlp-fixed-levels",
+        "the same with lu2022's head and loss for ours, too: what the features alone give",
     ),
 )
 RULES = ("full", "top100_found", "top100_R", "recall@10", "recall@30", "precision@10", "ndcg")

@@ -43,6 +43,7 @@ CACHE = ROOT / "build" / "unsupervised"
 QUALITY = 75
 WORD_PICTURES = 500  # of the training part, from whose local features words are learned
 SEED = 2020
+HALVES = 4  # of the classes, drawn at random
 
 Features = npt.NDArray[np.float32]
 
@@ -117,6 +118,7 @@ def measure(name: str, files: LabelledFiles, jobs: int) -> dict[str, Any]:
         "metric": scheme.metric,
         "length": vectors.shape[1],
         "scores": {rule: asdict(value) for rule, value in scores.items()},
+        "half_of_the_classes": halved(similarity, files.labels[test]),
         "milliseconds": {
             "encrypt": 1000 * float(np.mean(described.owner)),
             "features": 1000 * float(np.mean(described.server)),
@@ -124,6 +126,19 @@ def measure(name: str, files: LabelledFiles, jobs: int) -> dict[str, Any]:
         },
         "seconds": {"all descriptors": learned},
     }
+
+
+def halved(similarity: Features, labels: npt.NDArray[np.integer]) -> dict[str, float]:
+    """Return how many times chance is found among half of the classes, mean of several halves."""
+    classes = np.unique(labels)
+    rng = np.random.default_rng(SEED)
+    times: dict[str, list[float]] = {rule: [] for rule in paper_tables.LIKELY}
+    for _ in range(HALVES):
+        kept = np.isin(labels, rng.permutation(classes)[: max(2, len(classes) // 2)])
+        scores = score(similarity[np.ix_(kept, kept)], labels[kept])
+        for rule, found in times.items():
+            found.append(scores[rule].mean / scores[rule].chance)
+    return {rule: float(np.mean(found)) for rule, found in times.items()}
 
 
 def few(files: LabelledFiles, most: int | None) -> LabelledFiles:

@@ -12,7 +12,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed; the dev ex
 
 from benchmarks import paper_tables, unsupervised
 from jpegcrypt.retrieval.folders import LabelledFiles
-from jpegcrypt.retrieval.metrics import AP_RULES
+from jpegcrypt.retrieval.metrics import AP_RULES, score
 from jpegcrypt.schemes import names
 
 
@@ -103,29 +103,44 @@ def test_a_folder_without_classes(tmp_path: Path) -> None:
             unsupervised.main(["--data", data, "--out", str(tmp_path / "x.json")])
 
 
+def test_half_of_the_classes() -> None:
+    """With features that tell all classes apart, times chance is one over the chance."""
+    labels = np.repeat(np.arange(6), 5)
+    similarity = (labels[:, None] == labels).astype(float)
+    found = unsupervised.halved(similarity, labels)
+    of_three = np.repeat(np.arange(3), 5)
+    expected = score((of_three[:, None] == of_three).astype(float), of_three)
+    for rule in paper_tables.LIKELY:
+        assert found[rule] == pytest.approx(expected[rule].mean / expected[rule].chance)
+
+
 def test_trained_runs_stand_beside_the_schemes(tmp_path: Path) -> None:
-    search = {
+    search: dict[str, Any] = {
         "data": "some (30 pictures, 3 classes)",
         "schemes": [
             {
                 "scheme": "zhang2014",
                 "scores": {rule: {"mean": 0.5, "chance": 0.1} for rule in paper_tables.RULES},
                 "milliseconds": {"encrypt": 1.0, "features": 2.0, "query": 0.25},
+                "half_of_the_classes": {"full": 4.0, "top100_found": 2.5},
             }
         ],
     }
     for data, value in (("some", 0.3), ("other", 0.9)):
         scores = {rule: {"mean": value} for rule in paper_tables.RULES}
-        result = {"data": {"name": data}, "run": {"name": "gmlp-fixed"}, "scores": scores}
+        result = {"data": {"name": data}, "run": {"name": "gmlp-fixed-levels"}, "scores": scores}
         result |= {"recipe": {"epochs": 9}, "epochs_of_model": 70}
         (tmp_path / f"{data}.json").write_text(json.dumps(result))
     text = "\n".join(paper_tables.lines(search, tmp_path))
     assert "| Zhang | 0.1478 (12.1 or 4.1) | `zhang2014` | 0.5000 (5.0) |" in text
     assert "| 3.0 | 0.25 |" in text
     assert (
-        "| their gMLP | 0.3172 (26.1 or 8.8) | `gmlp-fixed`, 9 of 70 epochs | 0.3000 (3.0) |"
+        "| their gMLP | 0.3172 (26.1 or 8.8) | `gmlp-fixed-levels`, 9 of 70 epochs | 0.3000 (3.0) |"
         in text
     )
+    assert "from half of those here to all by\n25% and 100% (" in text
+    search["schemes"][0]["scores"]["full"]["mean"] = 0.11  # next to nothing: tells no growth
+    assert paper_tables.growth(search, "full") is None
     assert "0.9000" not in text
     printed = [what for rows in paper_tables.ROWS.values() for what in rows]
     assert len(printed) == sum(line.startswith("| ") for line in text.splitlines()) - 4
