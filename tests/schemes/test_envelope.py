@@ -119,6 +119,9 @@ def test_a_part_that_is_missing(name):
     parts, header = envelope.read_parts(data)
     assert envelope.write_parts(parts, header) == data
     cut = data[: -4 - len(parts[-1])]
+    at = data.index(header) + len(header)
+    with pytest.raises(MalformedJpeg, match="0 parts, expected at least 1"):
+        envelope.read_parts(data[:at] + b"\0" + data[at + 1 :])
     for read in (lambda data: scheme.decrypt(data, KEY), scheme.features, scheme.invariants):
         for broken in (cut, data + bytes(4)):
             with pytest.raises(MalformedJpeg, match=f"found .* parts, expected {len(parts)}"):

@@ -17,8 +17,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -181,9 +180,8 @@ def _noise_png(pixels: npt.NDArray[Any], text: PngImagePlugin.PngInfo) -> bytes:
     return file.getvalue()
 
 
-@contextmanager
-def open_png(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[PngImagePlugin.PngImageFile]:
-    """Open a PNG, to be decoded within the block.
+def load_png(data: bytes, max_pixels: int = MAX_PIXELS) -> PngImagePlugin.PngImageFile:
+    """Decode a PNG, with what stands behind its pixels.
 
     Raises
     ------
@@ -191,18 +189,34 @@ def open_png(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[PngImagePlug
     """
     try:
         # Image.open has a limit of its own, a global of Pillow, beside max_pixels.
-        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageTooLarge(
-                    f"a PNG of {image.width}x{image.height} pixels, "
-                    f"more than the limit of {max_pixels}",
-                    hint="if you trust the file, raise max_pixels",
-                )
-            yield image
+        image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+        if image.width * image.height > max_pixels:
+            raise ImageTooLarge(
+                f"a PNG of {image.width}x{image.height} pixels, "
+                f"more than the limit of {max_pixels}",
+                hint="if you trust the file, raise max_pixels",
+            )
+        image.load()
     except (JpegcryptError, MemoryError, Warning):
         raise
     except Exception as error:  # whatever Pillow meets in a broken PNG
         raise UnreadableImage(f"a broken PNG: {error}", format="PNG") from error
+    return image
+
+
+def png_header(image: PngImagePlugin.PngImageFile) -> bytes | None:
+    """Return the payload of the header of a PNG, None if it has none.
+
+    Raises
+    ------
+    UnreadableImage
+        If it is not hexadecimal.
+    """
+    text = image.info.get(PNG_KEYWORD)
+    try:
+        return None if text is None else bytes.fromhex(text)
+    except ValueError as error:
+        raise UnreadableImage(f"a PNG with a broken header: {error}", format="PNG") from None
 
 
 def read_png(data: bytes) -> tuple[Channels, str, bytes | None]:
@@ -214,13 +228,10 @@ def read_png(data: bytes) -> tuple[Channels, str, bytes | None]:
         If no scheme wrote the PNG this way: it does not tell its true size.
     UnreadableImage, ImageTooLarge
     """
-    with open_png(data) as image:
-        pixels = np.array(image)
-        if SIZE_KEYWORD not in image.info:
-            raise NotEncrypted(f"a PNG without a text {SIZE_KEYWORD!r}")
-        size = str(image.info[SIZE_KEYWORD])
-        text = image.info.get(PNG_KEYWORD)
-        payload = None if text is None else bytes.fromhex(text)
+    image = load_png(data)
+    if SIZE_KEYWORD not in image.info:
+        raise NotEncrypted(f"a PNG without a text {SIZE_KEYWORD!r}, which all schemes write")
+    pixels, size, payload = np.array(image), str(image.info[SIZE_KEYWORD]), png_header(image)
     n_channels, _, _ = shape_of(size)
     if pixels.ndim == 3 and pixels.shape[2] == n_channels and pixels.dtype == np.uint8:
         return pixels.transpose(2, 0, 1), size, payload
@@ -291,11 +302,13 @@ def read_parts(data: bytes) -> tuple[list[bytes], bytes | None]:
         If it is broken.
     """
     if not data.startswith(_PARTS):
-        raise NotEncrypted("found no container of parts")
+        raise NotEncrypted(f"found a file that begins with {data[:16]!r}, expected {_PARTS!r}")
     at = len(_PARTS) + packed_size(data[len(_PARTS) :])
     if len(data) <= at:
-        raise MalformedJpeg("found a container that ends in its header", offset=0)
+        raise MalformedJpeg(f"found a container of {len(data)} bytes, expected {at} and parts")
     payload, count = data[len(_PARTS) : at], data[at]
+    if count == 0:
+        raise MalformedJpeg("found a container of 0 parts, expected at least 1", offset=at)
     at += 1
     parts = []
     while at < len(data):
@@ -304,6 +317,6 @@ def read_parts(data: bytes) -> tuple[list[bytes], bytes | None]:
             raise MalformedJpeg(f"found a part of {size} bytes that goes beyond the end", offset=at)
         parts.append(data[at + 4 : at + 4 + size])
         at += 4 + size
-    if not parts or len(parts) != count:
-        raise MalformedJpeg(f"found {len(parts)} parts, expected {count or 1}", offset=at)
+    if len(parts) != count:
+        raise MalformedJpeg(f"found {len(parts)} parts, expected {count}", offset=at)
     return parts, None if payload == _NO_HEADER else payload

@@ -53,7 +53,7 @@ from jpegcrypt.errors import (
 )
 from jpegcrypt.header import DC_MODES, KEY_MODES, PNG_KEYWORD, SEGMENT_MARKER, Header, is_header
 from jpegcrypt.key import NONCE_SIZE, ImageKeys, Key
-from jpegcrypt.schemes.envelope import open_png
+from jpegcrypt.schemes.envelope import load_png, png_header
 
 ID = 2  # in the file header, whose field `bank` holds P + quarters: 8 to 12, or 16 to 20
 BLOCKS = (8, 16)
@@ -291,11 +291,11 @@ def _write(pixels: Pixels, payload: bytes, quality: int | None) -> bytes:
 
 
 def _from_png(data: bytes, max_pixels: int) -> tuple[Pixels, Header]:
-    with open_png(data, max_pixels) as image:
-        head = _header(bytes.fromhex(image.info.get(PNG_KEYWORD, "")))
-        if image.mode != "RGB":
-            raise TamperedFile(f"a PNG of mode {image.mode}, but the scheme writes RGB")
-        return np.array(image), head
+    image = load_png(data, max_pixels)
+    head = _header(png_header(image) or b"")
+    if image.mode != "RGB":
+        raise TamperedFile(f"a PNG of mode {image.mode}, but the scheme writes RGB")
+    return np.array(image), head
 
 
 def _header(payload: bytes) -> Header:
