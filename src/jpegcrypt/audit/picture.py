@@ -1,5 +1,7 @@
 """How alike two pictures are: PSNR, structural similarity, edges."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation
@@ -20,6 +22,11 @@ def psnr(original: Pixels, other: Pixels) -> float:
 def ssim(original: Pixels, other: Pixels) -> float:
     """Return the structural similarity of luma: 1 if equal, near 0 if unrelated."""
     return float(structural_similarity(luma(original), luma(other), data_range=255))
+
+
+def most_alike(original: Pixels, others: Sequence[Pixels]) -> Pixels:
+    """Return the picture of the highest structural similarity to the original."""
+    return max(others, key=lambda other: ssim(original, other))
 
 
 def edge_similarity(original: Pixels, other: Pixels) -> float:

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import lsqr
 from jpegcrypt.audit import dc
 from jpegcrypt.audit.exact import Float, in_place, render
 from jpegcrypt.audit.outcome import ATTACKED, Measure, Outcome, Panel, over_pictures
-from jpegcrypt.audit.picture import psnr, ssim
+from jpegcrypt.audit.picture import most_alike, psnr, ssim
 from jpegcrypt.audit.target import Lu2022, Pixels
 from jpegcrypt.cipher.bank import dct_matrix, matrices
 from jpegcrypt.codec.coefficients import Blocks, read_coefficients
@@ -153,11 +153,11 @@ def attack(target: Lu2022, serial: int, picture: Pixels) -> list[Outcome]:
     return outcomes
 
 
-def _best(shown: Pixels, start: Pixels, shift: int, table: npt.NDArray[np.uint16]) -> Pixels:
+def _luck(shown: Pixels, start: Pixels, shift: int, table: npt.NDArray[np.uint16]) -> Pixels:
     """Return the start, or a flat picture if that looks more like the shown one."""
     none = np.zeros((shown.shape[0] // 8, shown.shape[1] // 8, 8, 8))
     none[:, :, 0, 0] = shift
-    return max(start, render(none, table), key=lambda picture: ssim(shown, picture))
+    return most_alike(shown, [start, render(none, table)])
 
 
 def _signs(
@@ -179,7 +179,7 @@ def _signs(
 
     shown = render(plain, table)
     start = shown_as(np.abs(cipher))
-    luck = _best(shown, start, shift, table)
+    luck = _luck(shown, start, shift, table)
     values = signs(cipher.astype(np.float64) * table, together) / table
     if ssim(shown, shown_as(-values)) > ssim(shown, shown_as(values)):  # seen by eye
         values = -values
@@ -210,7 +210,7 @@ def _means(plain: Blocks, shift: int, table: npt.NDArray[np.uint16]) -> Outcome:
     alike = plain.astype(np.float64)
     alike[:, :, 0, 0] = shift
     start = render(alike, table)
-    luck = _best(shown, start, shift, table)
+    luck = _luck(shown, start, shift, table)
     known = alike.copy()
     known[:, :, 0, 0] += means(alike * table) / table[0, 0]
     found = render(known, table)
