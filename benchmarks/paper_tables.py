@@ -8,7 +8,6 @@ classes, of which Corel-10K has twice as many: `unsupervised.py` measures by how
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -70,13 +69,14 @@ def lines(search: Found, retrieval: Path = RETRIEVAL) -> Iterator[str]:
     likely = " and ".join(f"`{rule}`" for rule in LIKELY)
     yield f"On `{data}`; what is printed, on Corel-10K. In brackets: times chance, and of what is"
     yield f"printed how many times chance it would be by {likely}. Milliseconds of"
-    yield "processor time: of owner and server for a picture, and of a search among all others."
-    grown = [growth(search, rule) for rule in LIKELY]
-    if all(grown):
-        by_rule = " and ".join(f"{one - 1:.0%}" for one in grown if one)
-        yield "Times chance grows with the number of classes: from half of those here to all by"
-        yield f"{by_rule} (by these rules, mean of the schemes that find anything). Corel-10K has"
-        yield "twice as many as there are here."
+    yield "processor time: of owner and server for a picture, and of a search among all others,"
+    yield f"on {search['machine']}, which did other work, too."
+    grown = {rule: growth(search, rule) for rule in LIKELY}
+    if all(grown.values()):
+        ranges = (f"{min(one):.2f} to {max(one):.2f} by `{rule}`" for rule, one in grown.items())
+        yield "Times chance changes with the number of classes: from half of those here to all it"
+        yield f"grows by a factor of {', '.join(ranges)}, for the schemes that find at"
+        yield f"least {LEAST_TIMES} times chance. Corel-10K has twice as many classes."
     for paper, rows in ROWS.items():
         printed = retrieval_report.printed(paper)
         yield ""
@@ -103,10 +103,10 @@ def lines(search: Found, retrieval: Path = RETRIEVAL) -> Iterator[str]:
         yield f"| chance | {by_rule} | | {' | '.join(f'{chance[r]:.4f}' for r in RULES)} | | |"
 
 
-def growth(search: Found, rule: str) -> float | None:
-    """Return how much times chance grows from half of the classes to all: mean over the schemes.
+def growth(search: Found, rule: str) -> list[float]:
+    """Return by what factor times chance grows from half of the classes to all, for each scheme.
 
-    Schemes that find less than 1.5 times chance are left out; None where nothing was measured.
+    Schemes that find less than `LEAST_TIMES` chance are left out, and those not measured this way.
     """
     found = []
     for row in search["schemes"]:
@@ -114,7 +114,7 @@ def growth(search: Found, rule: str) -> float | None:
         times = score["mean"] / score["chance"]
         if times >= LEAST_TIMES and "half_of_the_classes" in row:
             found.append(times / row["half_of_the_classes"][rule])
-    return fmean(found) if found else None
+    return found
 
 
 def trained_on(data: str, retrieval: Path = RETRIEVAL) -> dict[str, list[Any]]:

@@ -17,12 +17,12 @@ RATIOS = (
     (
         "block_set-nonce-other-split",
         "block_set-plain-other-split",
-        "the same on another split of the pictures",
+        "that price on another split of the pictures",
     ),
     (
         "dct_histogram-nonce",
         "dct_histogram-plain",
-        "the same for `dct_histogram`, which was not made for what encryption leaves",
+        "that price for `dct_histogram`, which was not made for what encryption leaves",
     ),
     ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
     (
@@ -39,7 +39,8 @@ RATIOS = (
     (
         "block_set-nonce-batchnorm-head-triplet",
         "gmlp-fixed-levels",
-        "the same with lu2022's head and loss for ours, too: what the features alone give",
+        "ours with nonce keys and lu2022's head and loss over lu2022's model with fixed keys and "
+        "level shifts",
     ),
 )
 RULES = ("full", "top100_found", "top100_R", "recall@10", "recall@30", "precision@10", "ndcg")

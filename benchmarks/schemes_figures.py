@@ -26,7 +26,7 @@ PRECISION = "full"  # the rule that is shown; all others are in the result file
 # The run that searches the files of a scheme, each encrypted with a nonce of its own.
 TRAINED = {
     "lu2022, givens128": "block_set-nonce",
-    "feng2021": "vit-feng2021-p16-q3-m0.5-a1.0-nonce",
+    "feng2021": "vit-feng2021-p16-q3-m0.5-a1.0-nonce",  # P = 16, M = 72
 }
 
 Found = dict[str, Any]

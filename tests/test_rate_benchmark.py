@@ -279,6 +279,11 @@ def test_what_is_said_of_psnr_and_ssim() -> None:
             assert by_ssim > by_psnr
             if scheme == "encode best":
                 assert by_psnr < -5
+        default_tables, flat = (
+            rate_report.mean(one.differences(name, PILLOW_OPTIMIZE, rate_report.SSIM))
+            for name in ("encode best", "encode best, flat tables")
+        )
+        assert flat < min(0, default_tables)
 
 
 def test_ssim_as_decibel() -> None:

@@ -96,6 +96,7 @@ def test_tables_of_the_papers() -> None:
         )
     )
     assert "mAP after 5 epochs of 70, in which the learning rate still rises." in text
+    assert models.recipe("gmlp").warmup == paper_sweeps.WARMUP
     assert (
         "| 128 | not run (0.2484) | not run (0.2741) | not run (0.2987) | 0.200 (0.3172) |" in text
     )

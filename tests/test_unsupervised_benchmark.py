@@ -117,6 +117,7 @@ def test_half_of_the_classes() -> None:
 def test_trained_runs_stand_beside_the_schemes(tmp_path: Path) -> None:
     search: dict[str, Any] = {
         "data": "some (30 pictures, 3 classes)",
+        "machine": "some machine",
         "schemes": [
             {
                 "scheme": "zhang2014",
@@ -138,9 +139,10 @@ def test_trained_runs_stand_beside_the_schemes(tmp_path: Path) -> None:
         "| their gMLP | 0.3172 (26.1 or 8.8) | `gmlp-fixed-levels`, 9 of 70 epochs | 0.3000 (3.0) |"
         in text
     )
-    assert "from half of those here to all by\n25% and 100% (" in text
+    assert "1.25 to 1.25 by `full`, 2.00 to 2.00 by `top100_found`" in text
+    assert "on some machine" in text
     search["schemes"][0]["scores"]["full"]["mean"] = 0.11  # next to nothing: tells no growth
-    assert paper_tables.growth(search, "full") is None
+    assert paper_tables.growth(search, "full") == []
     assert "0.9000" not in text
     printed = [what for rows in paper_tables.ROWS.values() for what in rows]
     assert len(printed) == sum(line.startswith("| ") for line in text.splitlines()) - 4
