@@ -24,6 +24,10 @@ RATIOS = (
         "dct_histogram-plain",
         "that price for `dct_histogram`, which was not made for what encryption leaves",
     ),
+    ("gmlp-fixed", "gmlp-plain", "that price for lu2022's model, fixed keys"),
+    ("gmlp-fixed-levels", "gmlp-plain", "the same with level shifts"),
+    ("gmlp-nonce", "gmlp-plain", "that price for lu2022's model, nonce keys"),
+    ("block_set-nonce", "gmlp-plain", "ours with nonce keys over lu2022's model on plain files"),
     ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
     (
         "block_set-nonce",
