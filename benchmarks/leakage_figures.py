@@ -103,9 +103,9 @@ def leaks(found: Found, *ones: Found) -> str:
 
 
 def sure_statistics(found: Found, one: Found) -> int:
-    """Count the statistics that find 99 in 100 files, over all key modes: one file is alike there.
+    """Count the statistics that find 99 in 100 files, over all key modes.
 
-    A count of each mode by itself would hang on single files.
+    These change nothing in a single file; a count of each mode would hang on single files.
     """
     shared = {name: value for name, value in one["settings"].items() if name != "key_mode"}
     alike = [
@@ -302,7 +302,7 @@ def policy_text(found: Found) -> str:
             "",
             "Found again among all pictures, by an attacker who compares with plain files, and by",
             "one who encrypts the candidates with a key of his own (95 % interval). DC carried is",
-            "what each block takes along, which with `residual` the file adds up:",
+            "what each block takes along: the file shows it as it is, or with `residual` added up:",
             "",
             *rates(found),
             "",

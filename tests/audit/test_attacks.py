@@ -4,6 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from plain_scheme import Plain
 from scipy.ndimage import gaussian_filter
 
 from checks import photo, tiles
@@ -28,29 +29,6 @@ from jpegcrypt.codec.coefficients import coded_order
 
 RNG = np.random.default_rng(11)
 FLAT = np.full((8, 8), 4, np.uint16)
-
-
-class Plain:
-    """A scheme that encrypts nothing, known by its files and where their blocks are: in place."""
-
-    name = "plain"
-
-    @property
-    def settings(self):
-        return {"scheme": "plain"}
-
-    def encode(self, picture):
-        return api.encode(picture, quality=75)
-
-    def coefficients(self, data):
-        return api_coefficients(data)
-
-    def encrypt(self, picture, serial, *, key=OWNER):
-        return self.encode(picture)
-
-    def luma_order(self, data):
-        rows, columns = self.coefficients(data).Y.shape[:2]
-        return np.arange(rows * columns)
 
 
 def smooth(rows: int, columns: int, seed: int, sigma: float = 10) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from plain_scheme import Plain
 
 from checks import components, tiles
-from jpegcrypt import encode, read_coefficients
+from jpegcrypt import read_coefficients
 from jpegcrypt.audit import exact, leakage
 from jpegcrypt.audit.histograms import FEATURES
 from jpegcrypt.audit.leakage import Row
@@ -13,25 +14,6 @@ from jpegcrypt.audit.target import OWNER, Lu2022
 
 def rows(target, count: int = 12) -> dict[str, Row]:
     return {row.feature: row for row in leakage.measure(target, tiles(count))}
-
-
-class Plain:
-    """A scheme that encrypts nothing."""
-
-    name = "plain"
-
-    @property
-    def settings(self):
-        return {"scheme": "plain"}
-
-    def encode(self, picture):
-        return encode(picture, quality=75)
-
-    def coefficients(self, data):
-        return read_coefficients(data)
-
-    def encrypt(self, picture, serial, *, key=OWNER):
-        return self.encode(picture)
 
 
 class Unrelated(Plain):
