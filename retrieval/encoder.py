@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from jpegcrypt.retrieval.dropout import Dropout, drop
+
 
 def encoder(
     dimension: int,
@@ -43,6 +45,7 @@ def encoder(
     )
     with torch.random.fork_rng(devices=[]):  # all weights are drawn below
         layer.self_attn = Attention(dimension, heads, attention_dropout, batch_first=True)
+    layer.dropout, layer.dropout1, layer.dropout2 = (Dropout(dropout) for _ in range(3))
     layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
     for one in layers.layers:  # they come as copies of the first
         for parameter in one.parameters():
@@ -72,5 +75,5 @@ class Attention(nn.MultiheadAttention):
         parts = joint.view(n, tokens, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4)
         q, k, v = parts.unbind()  # each (n, heads, tokens, dimension / heads)
         weights = (q * self.head_dim**-0.5 @ k.mT).softmax(-1)  # (n, heads, tokens, tokens)
-        mixed = functional.dropout(weights, self.dropout) @ v
+        mixed = drop(weights, self.dropout) @ v
         return self.out_proj(mixed.transpose(1, 2).reshape(n, tokens, dimension)), None

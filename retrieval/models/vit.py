@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from jpegcrypt.retrieval.batches import Pixels
+from jpegcrypt.retrieval.dropout import Dropout
 from jpegcrypt.retrieval.encoder import encoder
 from jpegcrypt.retrieval.head import Head, Kind
 from jpegcrypt.retrieval.models import Network, Output
@@ -76,7 +77,7 @@ class Vit(Network):
         self.class_token = nn.Parameter(torch.zeros(1, 1, config.dimension))
         self.positions = nn.Parameter(torch.empty(1, tokens, config.dimension))
         nn.init.trunc_normal_(self.positions, std=0.02)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.encoder = encoder(
             config.dimension,
             heads=config.heads,

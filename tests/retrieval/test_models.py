@@ -14,6 +14,7 @@ from jpegcrypt.codec.tables import ZIGZAG
 from jpegcrypt.retrieval import encoder
 from jpegcrypt.retrieval.arrays import load_pixels
 from jpegcrypt.retrieval.batches import Blocks, Pixels, take
+from jpegcrypt.retrieval.dropout import Dropout, drop
 from jpegcrypt.retrieval.encoder import Attention
 from jpegcrypt.retrieval.head import Head
 from jpegcrypt.retrieval.models import create, describe
@@ -335,6 +336,49 @@ def test_attention_takes_no_more_memory_than_it_may(monkeypatch) -> None:
         out, weights = attention(x, x, x, need_weights=True)
         assert out.shape == x.shape
         assert (weights is None) == (n == 2)  # PyTorch's own gives them
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_dropout_zeroes_its_share_and_scales_the_rest(share: float, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x = torch.full((301, 333), 3.0, dtype=dtype, requires_grad=True)
+    out = drop(x, share)
+    out.sum().backward()
+    zeros = (out == 0).double()
+    bound = 4 * (share * (1 - share) / x.numel()) ** 0.5
+    assert abs(zeros.mean().item() - share) < bound
+    beside = (zeros[:, 1:] * zeros[:, :-1]).mean().item()  # independent of its neighbor
+    assert beside == pytest.approx(share**2, abs=2 * bound)
+    left = out.detach()[out != 0].double() / 3
+    precision = 1e-4 if dtype == torch.float32 else 2**-7
+    torch.testing.assert_close(left, torch.full_like(left, 1 / (1 - share)), rtol=precision, atol=0)
+    torch.testing.assert_close(x.grad, out.detach() / 3)
+
+
+def test_dropout_hangs_on_the_seed_and_is_none_in_evaluation() -> None:
+    layer, x = Dropout(0.25), torch.arange(1.0, 12.0)
+    outs = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        outs.append(layer(x.expand(9, -1)))
+    first, second, third = outs
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+    assert layer.eval()(x) is x
+    assert torch.equal(drop(x, 0), x)
+    assert torch.equal(drop(x, 1), torch.zeros(11))
+    assert drop(x[:0], 0.5).shape == (0,)
+
+
+def test_encoders_drop_behind_every_dense_layer() -> None:
+    layers = encoder.encoder(
+        16, heads=2, mlp=24, depth=2, dropout=0.25, attention_dropout=0.5
+    ).layers
+    for layer in layers:
+        shares = [m.p for m in (layer.dropout, layer.dropout1, layer.dropout2)]
+        assert shares == [0.25] * 3
+        assert layer.self_attn.dropout == 0.5
 
 
 def test_attention_drops_weights_as_told() -> None:
