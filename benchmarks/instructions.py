@@ -30,15 +30,16 @@ REPEATS = {"192x128": 20, "2 MP": 3}
 CALLS = {
     "encrypt, fast": "jpegcrypt.encrypt(picture, key, effort='fast')",
     "encrypt": "jpegcrypt.encrypt(picture, key)",
-    "decrypt": "jpegcrypt.decrypt(file, key)",
+    "decrypt": "jpegcrypt.decrypt(file, key)",  # each with Huffman tables that are new to us
 }
 PROGRAM = """
 import sys
 import numpy as np
 import jpegcrypt
 picture, key = np.load(sys.argv[1]), jpegcrypt.Key(bytes(32))
-file = jpegcrypt.encrypt(picture, key)
-for _ in range(int(sys.argv[2])):
+nonces = [bytes([i] * 16) for i in range(int(sys.argv[3]))]
+files = [jpegcrypt.encrypt(picture, key, nonce=nonce) for nonce in nonces]
+for file in files[: int(sys.argv[2])]:
     {call}
 """
 # Stage -> functions of the core; the first that matches counts.
@@ -70,8 +71,11 @@ def stage(file: str, function: str) -> str:
     return "Python"
 
 
-def counts(call: str, picture: Path, times: int, work: Path) -> Counter[str]:
-    """Return the instructions of a program that does the call so many times, by stage."""
+def counts(call: str, picture: Path, times: int, files: int, work: Path) -> Counter[str]:
+    """Return the instructions of a program that does the call so many times, by stage.
+
+    It makes so many files before, whatever the times, and gives each call another one.
+    """
     out = work / f"{times}.callgrind"
     program = work / "program.py"
     program.write_text(PROGRAM.format(call=call))
@@ -79,7 +83,10 @@ def counts(call: str, picture: Path, times: int, work: Path) -> Counter[str]:
     # What differs between runs would count as the call's: hashes, and how long idle threads spin.
     environment = os.environ | {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(
-        [*command, program, picture, str(times)], check=True, capture_output=True, env=environment
+        [*command, program, picture, str(times), str(files)],
+        check=True,
+        capture_output=True,
+        env=environment,
     )
     listing = subprocess.run(
         ["callgrind_annotate", "--threshold=100", "--inclusive=no", "--auto=no", out],
@@ -103,8 +110,8 @@ def measure(size: str, call: str) -> dict[str, float]:
         picture = work / "picture.npy"
         np.save(picture, mosaic(width, height))
         n = REPEATS[size]
-        difference = counts(call, picture, 1 + n, work)
-        difference.subtract(counts(call, picture, 1, work))
+        difference = counts(call, picture, 1 + n, 1 + n, work)
+        difference.subtract(counts(call, picture, 1, 1 + n, work))
     return {
         name: round(number / n / (width * height), 3)
         for name, number in difference.most_common()
