@@ -220,6 +220,21 @@ def test_content():
     assert len(nonces | {inspect(data).nonce}) == 6
 
 
+def test_content_is_that_of_what_is_encrypted(monkeypatch):
+    """An array that another thread fills meanwhile must not lend its nonce to the next picture."""
+    image, wanted = IMAGE.copy(), encrypt(IMAGE, KEY, key_mode="content")
+    real = Key.content_nonce
+
+    def nonce(self, pixels):
+        found = real(self, pixels)
+        image[:] = 0
+        return found
+
+    monkeypatch.setattr(Key, "content_nonce", nonce)
+    assert encrypt(image, KEY, key_mode="content") == wanted
+    assert not image.any()
+
+
 def test_fixed_warns_where_it_is_called():
     with pytest.warns(FixedKeyWarning, match="one key stream for all pictures") as caught:
         data = encrypt(IMAGE, KEY, key_mode="fixed")

@@ -64,7 +64,7 @@ def psnr(a, b):
 # --- there and back -------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:PNG does not carry this APP12")  # of an old Photoshop
+@pytest.mark.filterwarnings("ignore:.*PNG does not carry this APP12")  # of an old Photoshop
 @pytest.mark.parametrize("name", PHOTOS)
 def test_photographs(folder, name):
     encrypt_file(DATA / name, "noise.jpg", KEY, quality=90)
@@ -74,7 +74,7 @@ def test_photographs(folder, name):
     assert psnr(pixels("noise.jpg"), pixels(DATA / name)) < 20
 
 
-@pytest.mark.filterwarnings("ignore:the TIFF file holds further frames")
+@pytest.mark.filterwarnings("ignore:.*the TIFF file holds further frames")
 @pytest.mark.parametrize("name", ["camera.png", "coins.png", "text.png", "multipage.tif"])
 def test_gray_stays_gray(folder, name):
     encrypt_file(DATA / name, "noise.jpg", KEY, quality=95)
@@ -319,7 +319,7 @@ def test_what_cannot_be_kept_is_told_to_the_caller(cat, source):
             "source", "noise.jpg", KEY, metadata="strip" if source == "stripped" else "seal"
         )
     kind = "PNG" if source == "PNG" else "TIFF" if source == "TIFF" else "JPEG"
-    expected = [f"the {kind} file holds {', '.join(found)}: left out"] if found else []
+    expected = [f"source: the {kind} file holds {', '.join(found)}: left out"] if found else []
     assert [str(warning.message) for warning in caught] == expected
     assert all(warning.category is MetadataWarning for warning in caught)
     assert all(warning.filename == __file__ for warning in caught)
@@ -342,12 +342,34 @@ def test_colors_of_a_png_that_are_not_srgb_are_told(tmp_path, chunks, lost):
     info = PngImagePlugin.PngInfo()
     for kind, numbers in chunks.items():
         info.add(kind, b"".join(number.to_bytes(4) for number in numbers))
-    Image.new("RGB", (8, 8)).save(tmp_path / "source.png", pnginfo=info)
+    source = tmp_path / "source.png"
+    Image.new("RGB", (8, 8)).save(source, pnginfo=info)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        encrypt_file(tmp_path / "source.png", tmp_path / "noise.jpg", KEY)
-    expected = [f"the PNG file holds chunks {lost}: left out"] if lost else []
+        encrypt_file(source, tmp_path / "noise.jpg", KEY)
+    expected = [f"{source}: the PNG file holds chunks {lost}: left out"] if lost else []
     assert [str(warning.message) for warning in caught] == expected
+
+
+def test_every_file_is_warned_about(cat):
+    video = cat.read_bytes() + b"a video"
+    names = ["one.jpg", "two.jpg"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")  # shows equal warnings of one line once
+        for name in names:
+            Path(name).write_bytes(video)
+            encrypt_file(name, f"noise-{name}", KEY)
+            encrypt_file("cat.jpg", f"noise-cat-{name}", KEY)
+    assert [str(warning.message).split(":")[0] for warning in caught] == names
+
+
+def test_the_name_of_another_format_is_refused(cat):
+    for name in ("noise.png", "noise.TIF"):
+        with pytest.raises(ValueError, match="but it becomes a JPEG: name it noise"):
+            encrypt_file(cat, name, KEY)
+    for name in ("noise.JPEG", "noise", "noise.bin"):
+        encrypt_file(cat, name, KEY)
+    assert sorted(os.listdir()) == ["cat.jpg", "noise", "noise.JPEG", "noise.bin"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

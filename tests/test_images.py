@@ -10,7 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import (
+    ExifTags,
+    Image,
+    ImageCms,
+    ImageOps,
+    PngImagePlugin,
+    TiffImagePlugin,
+    TiffTags,
+    UnidentifiedImageError,
+)
 
 from checks import photo, pillow_pixels
 from jpegcrypt import (
@@ -222,6 +231,71 @@ def test_a_broken_exif_in_text_is_text():
     assert metadata.exif is None
     assert [keyword for keyword, _ in metadata.text] == ["Raw profile type exif"]
     assert read_image(data, strip=True)[0].shape == (8, 16, 3)
+
+
+def tiff(tags, types):
+    """A TIFF with tags of types that Pillow would not choose."""
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory.tagtype.update(types)
+    for tag, value in tags.items():
+        directory[tag] = value
+    return save(gradient("RGB"), "TIFF", tiffinfo=directory)
+
+
+def test_text_of_a_tiff_keeps_its_bytes():
+    """Whatever they mean: programs write UTF-8 where TIFF has ASCII."""
+    texts = {ExifTags.Base.ImageDescription: "Großmutter", ExifTags.Base.Artist: "Zoë"}
+    data = tiff(
+        {tag: text.encode() for tag, text in texts.items()}, dict.fromkeys(texts, TiffTags.ASCII)
+    )
+    _, metadata = read_image(data)
+    found = Image.Exif()
+    found.load(metadata.exif)
+    assert {tag: found[tag].encode("latin-1").decode() for tag in texts} == texts
+    directory = ExifTags.Base.ExifOffset
+    inner = {ExifTags.Base.LensModel: "L~ns"}
+    data = tiff({directory: inner}, {directory: TiffTags.LONG}).replace(b"L~ns", b"L\xc3ns")
+    found = Image.Exif()
+    found.load(read_image(data)[1].exif)
+    assert found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "L\xc3ns"
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "kind"),
+    [
+        ("Artist", TiffImagePlugin.IFDRational(1, 2), TiffTags.RATIONAL),
+        ("Orientation", b"\6", TiffTags.BYTE),
+    ],
+)
+def test_a_broken_tag_of_a_tiff_loses_no_others(tag, value, kind):
+    number = ExifTags.Base[tag]
+    data = tiff({number: value, ExifTags.Base.Make: "Camera"}, {number: kind})
+    with pytest.warns(MetadataWarning, match=f"the TIFF file holds a broken {tag}: left out"):
+        _, metadata = read_image(data)
+    found = Image.Exif()
+    found.load(metadata.exif)
+    assert dict(found) == {ExifTags.Base.Make: "Camera"}
+    read_image(data, strip=True)
+
+
+def test_a_tiff_without_resolution_gets_none():
+    assert read_image(save(gradient("RGB"), "TIFF"))[1].dpi is None
+    assert read_image(save(gradient("RGB"), "TIFF", dpi=(1, 1)))[1].dpi == (1, 1)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_in_xmp_turns_nothing(format):
+    xmp = b'<x:xmpmeta tiff:Orientation="6"/>'
+    options = {"xmp": xmp}
+    if format == "PNG":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    data = save(gradient("RGB"), format, **options)
+    assert Image.open(io.BytesIO(data)).getexif()[ExifTags.Base.Orientation] == 6  # Pillow's
+    pixels, metadata = read_image(data)
+    assert metadata.exif is None
+    assert metadata.xmp == xmp
+    assert read_image(data, strip=True)[0].shape == pixels.shape == (8, 16, 3)
 
 
 def test_all_tags_that_are_lost_are_told():

@@ -390,6 +390,12 @@ def test_missing_key_file(tmp_path):
     assert "Key.generate()" in str(caught.value.hint)
 
 
+def test_a_key_in_the_place_of_its_file():
+    with pytest.raises(KeyFileError, match="found a key, expected the name") as caught:
+        Key.load(KEY_LINE.decode())
+    check_hides_secret(everything_about(caught.value))
+
+
 def test_directory_as_key_file(tmp_path):
     with pytest.raises(KeyFileError, match="failed to read key file"):
         Key.load(tmp_path)

@@ -11,7 +11,7 @@ from PIL import Image
 
 import jpegcrypt.pillow
 from checks import KEY, NONCE, photo, psnr
-from jpegcrypt import decrypt, inspect, open_encrypted
+from jpegcrypt import decrypt, inspect, open_encrypted, write
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -111,3 +111,30 @@ def test_importing_jpegcrypt_alone_registers_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "JPEG" in done.stdout
     assert "JPEGCRYPT" not in done.stdout
+
+
+class Full(io.RawIOBase):
+    """A pipe that does not block and takes so many bytes at first."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.taken = room, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int | None:
+        part = bytes(data[: self.room])
+        self.room -= len(part)
+        self.taken += part
+        return len(part) or None
+
+
+def test_a_stream_that_takes_a_part_is_an_error():
+    image = Image.new("RGB", (40, 30), "teal")
+    write(whole := io.BytesIO(), image)
+    size = len(whole.getvalue())
+    write(stream := Full(size), image)
+    assert stream.taken == whole.getvalue()
+    with pytest.raises(BlockingIOError, match=f"took 100 of {size} bytes") as caught:
+        write(Full(100), image)
+    assert caught.value.characters_written == 100

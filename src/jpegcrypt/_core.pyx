@@ -618,9 +618,11 @@ cdef int check_encoder_frame(Frame frame) except -1:
         blocks += frame.c.component[i].h * frame.c.component[i].v
         if i and (frame.c.component[i].h != 1 or frame.c.component[i].v != 1):
             blocks = 99
+    if frame.c.component[0].h == 3 or frame.c.component[0].v == 3:  # means of chroma are shifts
+        blocks = 99
     if blocks > JC_MAX_MCU:
-        raise ValueError(f"sampling {frame.sampling}: the encoder takes chroma of (1, 1), and "
-                         f"at most {JC_MAX_MCU} blocks in an MCU")
+        raise ValueError(f"sampling {frame.sampling}: the encoder takes luma of 1, 2 or 4 each "
+                         f"way, chroma of (1, 1), and at most {JC_MAX_MCU} blocks in an MCU")
     return 0
 
 

@@ -7,6 +7,8 @@
                                                       tag verified ──> pixels
 """
 
+import errno
+import io
 import os
 import secrets
 import warnings
@@ -148,6 +150,8 @@ def encrypt(
     if dc not in DC_MODES:
         raise ValueError(f"unknown dc {dc!r}, expected one of {', '.join(DC_MODES)}")
     threads = in_range("threads", threads, 1, MAX_THREADS)
+    if key_mode == "content":  # an array that changes meanwhile has the nonce of another picture
+        settings = settings._replace(pixels=settings.pixels.copy())
     nonce = _choose_nonce(key, key_mode, nonce, settings.pixels)
     planes = _core.image_to_planes(settings.pixels, settings.layout.frame, threads=threads)
     head = Header(
@@ -453,14 +457,17 @@ def write(
         Restart interval in MCUs or in rows of MCUs; with neither, that of `encrypt`.
     dpi, exif, xmp, icc_profile, comment : optional
         Sealed with a key, in clear without. As with Pillow's writer, a comment comes along in
-        ``image.info``, and all else must be given, such as ``exif=image.getexif()`` and
-        ``icc_profile=image.info.get("icc_profile")``; ``comment=""`` writes none. IPTC and the
-        like have no keyword here: `encrypt_file` seals them.
+        ``image.info``, and all else must be given, such as ``exif=image.info.get("exif")`` and
+        ``icc_profile=image.info.get("icc_profile")``; ``comment=""`` writes none. An `Image.Exif`
+        is written as Pillow writes it: without the thumbnail, and with "?" for what is not ASCII.
+        IPTC and the like have no keyword here: `encrypt_file` seals them.
 
     Raises
     ------
     TypeError, ValueError
         For what is not supported: nothing is silently ignored.
+    BlockingIOError
+        If a raw stream takes no more for now; a part may be written.
 
     Examples
     --------
@@ -508,8 +515,14 @@ def write(
         atomic.write(dst, data, overwrite=True)
     else:
         rest = data
-        while rest:  # raw streams may take a part
-            rest = rest[dst.write(rest) or len(rest) :]
+        while rest:  # raw streams may take a part, or nothing
+            taken = dst.write(rest)
+            if not taken and isinstance(dst, io.RawIOBase):
+                written = len(data) - len(rest)
+                raise BlockingIOError(
+                    errno.EAGAIN, f"took {written} of {len(data)} bytes, expected all", written
+                )
+            rest = rest[taken or len(rest) :]
 
 
 @dataclass(frozen=True, slots=True)

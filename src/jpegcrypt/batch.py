@@ -83,7 +83,8 @@ def encrypt_many(
     ----------
     items : iterable of images
         Consumed as the results are, two for each thread ahead, or 32 thumbnails; never held as a
-        whole.
+        whole. Each is read later than it is taken, so it must not change: a video reader that
+        uses one array for all frames has to hand out copies.
     key : Key
     threads : int, optional
         As many as there are processors to use.

@@ -9,7 +9,14 @@ from jpegcrypt import atomic
 from jpegcrypt.api import encrypt, open_encrypted
 from jpegcrypt.codec.parse import MAX_PIXELS
 from jpegcrypt.errors import JpegcryptError
-from jpegcrypt.images import Background, find_format, read_image, write_image
+from jpegcrypt.images import (
+    Background,
+    find_format,
+    format_of_name,
+    read_image,
+    warning_about,
+    write_image,
+)
 from jpegcrypt.key import Key
 from jpegcrypt.settings import EncoderSettings
 
@@ -39,7 +46,8 @@ def encrypt_file(
     src : path
         Whatever Pillow opens.
     dst : path
-        In a folder that exists. The file appears whole or not at all.
+        In a folder that exists, and without the extension of another format, as it becomes a
+        JPEG. The file appears whole or not at all.
     key : Key
     metadata : {"seal", "strip"}
         EXIF, XMP, color profile, comment, resolution, all other APPn and COM segments of a JPEG
@@ -81,6 +89,7 @@ def encrypt_file(
     (40, 30)
     """
     check_target(src, dst, overwrite=overwrite)
+    check_jpeg_name(dst)
     with naming(src):
         data = encrypt_picture(
             read_file(src),
@@ -180,6 +189,16 @@ def read_file(path: FilePath) -> bytes:
         return file.read()
 
 
+def check_jpeg_name(dst: FilePath) -> None:
+    """Refuse a name that tells another format than JPEG."""
+    name = os.fspath(dst)
+    format = format_of_name(name)
+    if format not in ("JPEG", None):
+        raise ValueError(
+            f"{name}: the name of a {format}, but it becomes a JPEG: name it {name}.jpg"
+        )
+
+
 def check_target(src: FilePath, dst: FilePath, *, overwrite: bool) -> None:
     """Refuse a target that is the source, by whatever name, or must not be replaced."""
     if os.path.exists(src) and os.path.exists(dst) and os.path.samefile(src, dst):
@@ -189,9 +208,10 @@ def check_target(src: FilePath, dst: FilePath, *, overwrite: bool) -> None:
 
 @contextmanager
 def naming(src: FilePath) -> Iterator[None]:
-    """Note the name of the file in errors about it."""
+    """Note the name of the file in errors and warnings about it."""
     try:
-        yield
+        with warning_about(os.fspath(src)):
+            yield
     except JpegcryptError as error:
         error.add_note(f"file: {os.fspath(src)}")
         raise

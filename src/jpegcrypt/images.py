@@ -3,9 +3,11 @@
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +19,13 @@ from jpegcrypt.codec import write as jpeg
 from jpegcrypt.codec.parse import signature
 from jpegcrypt.encoder import MAX_SIDE
 from jpegcrypt.errors import ImageTooLarge, JpegcryptError, MetadataWarning, UnreadableImage
+from jpegcrypt.exif import BROKEN_EXIF, collect_exif, read_exif
 from jpegcrypt.header import is_header
-from jpegcrypt.left_out import BROKEN_EXIF, TIFF_DIRECTORIES, find_left_out
+from jpegcrypt.left_out import find_left_out
 from jpegcrypt.metadata import Metadata, Segment, Text
 
 Pixels = npt.NDArray[np.uint8]
 Background = str | tuple[int, int, int]
-Read = TypeVar("Read")
 
 # Files that Pillow names but does not read, or hands to another program.
 _NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -78,16 +80,34 @@ def read_image(
     if pixels is None:
         pixels = np.asarray(_to_gray_or_rgb(image, color))
     if strip:
-        return _upright(pixels, image.getexif), Metadata()
+        return _upright(pixels, lambda: read_exif(image)), Metadata()
     if metadata.icc_profile and metadata.icc_profile[16:20] != _PROFILE_SPACE[pixels.ndim]:
         metadata = replace(metadata, icc_profile=None)
     if lost := find_left_out(data, image):
         warnings.warn(
-            f"the {image.format} file holds {', '.join(lost)}: left out",
+            _about_file(f"the {image.format} file holds {', '.join(lost)}: left out"),
             MetadataWarning,
             stacklevel=4,  # who called encrypt_file
         )
     return pixels, metadata
+
+
+@contextmanager
+def warning_about(name: str) -> Iterator[None]:
+    """Put the name of a file before the warnings about what it loses."""
+    token = _subject.set(name)
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
+_subject: ContextVar[str | None] = ContextVar("subject", default=None)  # each thread has its own
+
+
+def _about_file(text: str) -> str:
+    name = _subject.get()
+    return f"{name}: {text}" if name else text
 
 
 _PROFILE_SPACE = {2: b"GRAY", 3: b"RGB "}  # ICC.1 7.2.6
@@ -106,8 +126,8 @@ def _load(data: bytes) -> tuple[Image.Image, Pixels | None, Metadata]:
             image.load()
             _drop_text(image)  # what stood behind the pixels
         metadata = Metadata.from_pillow(image)
-        if not metadata.exif and (exif := _tolerant(lambda: _collect_exif(image))):
-            metadata = replace(metadata, exif=exif)
+        if not metadata.exif:
+            metadata = replace(metadata, exif=collect_exif(image)[0])
         return image, pixels, metadata
     except UnidentifiedImageError as error:
         raise UnreadableImage(
@@ -180,34 +200,12 @@ def _text(error: Exception) -> str:
     return (str(error) or type(error).__name__).rstrip(".")
 
 
-def _collect_exif(image: Image.Image) -> bytes | None:
-    """EXIF from where Pillow does not keep it whole: a TIFF, a text chunk of a PNG."""
-    found = image.getexif()
-    wanted = Image.Exif()
-    for tag in _EXIF_TAGS & found.keys():
-        wanted[tag] = found.get_ifd(tag) if tag in TIFF_DIRECTORIES else found[tag]
-    return wanted.tobytes() if len(wanted) else None
-
-
-# Tags that describe the picture; a TIFF mixes them with those that describe the file.
-_EXIF_TAGS = TIFF_DIRECTORIES | {
-    ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model,
-    ExifTags.Base.Orientation, ExifTags.Base.Software, ExifTags.Base.DateTime,
-    ExifTags.Base.Artist, ExifTags.Base.Copyright,
-}  # fmt: skip
-
-
-def _tolerant(read: Callable[[], Read]) -> Read | None:
-    """What is read of EXIF; nothing if it is broken, as viewers see it."""
+def _upright(pixels: Pixels, read: Callable[[], Image.Exif]) -> Pixels:
+    """Turn pixels as the EXIF asks for that they lose; as they are if it is broken."""
     try:
-        return read()
+        orientation = read().get(ExifTags.Base.Orientation)
     except BROKEN_EXIF:
-        return None
-
-
-def _upright(pixels: Pixels, getexif: Callable[[], Image.Exif]) -> Pixels:
-    """Turn pixels as the EXIF asks for that they lose."""
-    orientation = _tolerant(lambda: getexif().get(ExifTags.Base.Orientation))
+        return pixels
     turn = _UPRIGHT.get(orientation)
     return pixels if turn is None else turn(pixels)
 
@@ -323,7 +321,14 @@ def format_of_name(name: str) -> str | None:
 # Photographs as cameras store them, which Pillow alone does not read.
 _CAMERA_FORMATS = {
     ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".jxl": "JPEG XL",
-    **dict.fromkeys((".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"), "raw file"),
+    **dict.fromkeys(
+        (
+            ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mos",
+            ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw",
+            ".x3f",
+        ),
+        "raw file",
+    ),
 }  # fmt: skip
 
 
@@ -435,7 +440,9 @@ def _keep_what_fits(metadata: Metadata, format: str) -> Metadata:
         ]
         better = "JPEG" if format == "PNG" or "segments" in lost else "PNG"
         warnings.warn(
-            f"{format} does not carry this {', '.join(names)}: left out; {better} carries more",
+            _about_file(
+                f"{format} does not carry this {', '.join(names)}: left out; {better} carries more"
+            ),
             MetadataWarning,
             stacklevel=5,  # who called decrypt_file
         )

@@ -162,6 +162,11 @@ class Key:
         make a key with Key.generate() and keep it with its save()
         """
         path = os.fspath(path)
+        if os.fsencode(path).startswith(_FILE_PREFIX):
+            raise KeyFileError(
+                "found a key, expected the name of its file",
+                hint="whoever saw this line has the key: make another one",
+            )
         try:
             with open(path, "rb") as file:
                 mode = os.fstat(file.fileno()).st_mode

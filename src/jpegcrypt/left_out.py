@@ -1,11 +1,11 @@
 """What a source file holds besides its picture that `Metadata` has no place for."""
 
-import struct
 from collections.abc import Iterator
 
 from PIL import ExifTags, Image
 
 from jpegcrypt.codec import markers
+from jpegcrypt.exif import BROKEN_EXIF, DIRECTORIES, collect_exif
 from jpegcrypt.metadata import is_keyword
 
 
@@ -47,12 +47,8 @@ def _has_frames(image: Image.Image) -> bool:
 
 
 def _of_tiff(image: Image.Image) -> Iterator[str]:
-    try:
-        for directory in TIFF_DIRECTORIES:
-            image.getexif().get_ifd(directory)
-    except BROKEN_EXIF:
-        yield "broken EXIF"
-    lost = sorted(getattr(image, "tag_v2", {}).keys() - _TIFF_TAGS - TIFF_DIRECTORIES)
+    yield from collect_exif(image)[1]
+    lost = sorted(getattr(image, "tag_v2", {}).keys() - _TIFF_TAGS - DIRECTORIES)
     yield from (ExifTags.TAGS.get(tag, f"tag {tag}") for tag in lost[:_LISTED])
     if len(lost) > _LISTED:
         yield f"{len(lost) - _LISTED} other tags"
@@ -118,10 +114,6 @@ def _behind(data: bytes, end: int) -> Iterator[str]:
     if data[end:].strip(b"\0\r\n"):  # padding
         yield f"{len(data) - end:,} bytes behind the picture"
 
-
-# What Pillow raises of EXIF that is none.
-BROKEN_EXIF = (struct.error, LookupError, SyntaxError, TypeError, ValueError, OSError)
-TIFF_DIRECTORIES = {ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo}
 
 _LISTED = 5
 _PNG_TEXT = {b"tEXt", b"zTXt", b"iTXt"}

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from PIL import Image
+from PIL import ExifTags, Image
 
 from jpegcrypt.codec import markers
 from jpegcrypt.errors import MalformedJpeg, TamperedFile
@@ -121,7 +121,7 @@ class Metadata:
             xmp=xmp,
             icc_profile=_as_bytes(info.get("icc_profile")),
             comment=comment,
-            dpi=_as_dpi(info.get("dpi")),
+            dpi=_as_dpi(info.get("dpi")) if _tells_resolution(image) else None,
             segments=_other_segments(image, xmp, comment),
             text=_other_text(image, xmp, comment),
         )
@@ -416,6 +416,11 @@ def _segment_start(index: int, count: int) -> bytes:
 
 def _as_bytes(value: str | bytes | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
+
+
+def _tells_resolution(image: Image.Image) -> bool:
+    """Whether a resolution is not the 1 dpi that Pillow makes up for a TIFF without one."""
+    return ExifTags.Base.XResolution in getattr(image, "tag_v2", {ExifTags.Base.XResolution})
 
 
 def _as_dpi(value: Any) -> tuple[float, float] | None:

@@ -1,7 +1,7 @@
 """Teach Pillow to save encrypted JPEGs: importing this module registers the format JPEGCRYPT.
 
 The keywords are those of `jpegcrypt.write`: a comment comes along in ``image.info``; EXIF and color
-profile must be given, as for Pillow's own JPEG writer: ``exif=image.getexif()``.
+profile must be given, as for Pillow's own JPEG writer: ``exif=image.info.get("exif")``.
 
 Pillow opens the file before it asks for the data, so a failed save loses what was there;
 `jpegcrypt.write` and `encrypt_file` do not. No file extension is registered: the format must be

@@ -244,12 +244,10 @@ def test_errors_of_encrypt():
         jpegcrypt: rocket.jpg and ./rocket.jpg are the same file
         [1]
         $ jpegcrypt encrypt rocket.jpg x.png --key album.key
-        jpegcrypt: x.png: the name of a PNG, but it becomes a JPEG
-        hint: name it x.png.jpg
+        jpegcrypt: x.png: the name of a PNG, but it becomes a JPEG: name it x.png.jpg
         [1]
         $ jpegcrypt encrypt rocket.jpg x.GIF --key album.key
-        jpegcrypt: x.GIF: the name of a GIF, but it becomes a JPEG
-        hint: name it x.GIF.jpg
+        jpegcrypt: x.GIF: the name of a GIF, but it becomes a JPEG: name it x.GIF.jpg
         [1]
         $ jpegcrypt encrypt coffee.png x.jpg --key missing.key
         jpegcrypt: failed to read key file missing.key: No such file or directory

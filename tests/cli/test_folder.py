@@ -114,6 +114,92 @@ def test_what_is_there_must_be_what_was_asked_for(photos):
     assert all(Path("noise", name).read_bytes() != before[name] for name in before)
 
 
+def test_what_is_there_must_not_be_older_than_its_source(photos):
+    jpegcrypt("encrypt photos noise --key album.key")
+    jpegcrypt("decrypt noise again --key album.key")
+    made = os.stat("noise/rocket.jpg").st_mtime
+    os.utime("photos/rocket.jpg", (made + 1e9, made + 1e9))  # a clock that was wrong
+    for name in ("noise/rocket.jpg", "again/rocket.jpg.png"):
+        os.utime(name, (made - 60, made - 60))
+    os.utime("photos/summer/a.jpg", (made - 30, made - 30))
+    os.utime("noise/summer/a.jpg", (made - 60, made - 60))
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: noise/summer/a.jpg: is there, but older than photos/summer/a.jpg
+        hint: delete it, and the same command makes it anew
+        jpegcrypt: 0 encrypted, 4 there already, 1 no picture, 1 failed
+        [1]
+        $ jpegcrypt decrypt noise again --key album.key
+        jpegcrypt: 0 decrypted, 5 there already
+    """)
+    os.utime("noise/rocket.jpg")
+    check_transcript("""
+        $ jpegcrypt decrypt noise again --key album.key
+        jpegcrypt: again/rocket.jpg.png: is there, but older than noise/rocket.jpg
+        hint: delete it, and the same command makes it anew
+        jpegcrypt: 0 decrypted, 4 there already, 1 failed
+        [1]
+    """)
+
+
+def test_what_is_there_must_be_of_the_format(photos):
+    jpegcrypt("encrypt photos noise --key album.key")
+    jpegcrypt("decrypt noise again --key album.key")
+    Path("again/rocket.jpg.png").write_bytes(b"garbage")
+    shutil.copy("noise/rocket.jpg", "again/summer/a.png")
+    check_transcript("""
+        $ jpegcrypt decrypt noise again --key album.key
+        jpegcrypt: again/rocket.jpg.png: is there, but no picture, expected a PNG
+        hint: delete it, and the same command makes it anew
+        jpegcrypt: again/summer/a.png: is there, but a JPEG, expected a PNG
+        jpegcrypt: 0 decrypted, 3 there already, 2 failed
+        [1]
+    """)
+
+
+def test_what_another_process_made_meanwhile_is_there(photos, monkeypatch):
+    real = atomic.write
+
+    def write(path, data, **options):
+        real(path, data, **options)  # as the other one does
+        real(path, data if "rocket" in path else b"else", **options | {"overwrite": True})
+        real(path, data, **options)
+
+    monkeypatch.setattr(atomic, "write", write)
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key --jobs 1
+        jpegcrypt: noise/summer/a.jpg: is there, but is not encrypted
+        hint: delete it, and the same command makes it anew
+        jpegcrypt: noise/summer/a.png.jpg: is there, but is not encrypted
+        jpegcrypt: noise/summer/lake/CAMERA.PNG.jpg: is there, but is not encrypted
+        jpegcrypt: noise/summer/lake/misnamed.jpeg: is there, but is not encrypted
+        jpegcrypt: 0 encrypted, 1 there already, 1 no picture, 4 failed
+        [1]
+    """)
+
+
+def test_a_file_where_a_folder_should_be(photos):
+    Path("noise").mkdir()
+    Path("noise/summer").touch()
+    check_transcript("""
+        $ jpegcrypt encrypt photos noise --key album.key
+        jpegcrypt: noise/summer: is no folder
+        jpegcrypt: noise/summer<...>
+        jpegcrypt: noise/summer<...>
+        jpegcrypt: noise/summer<...>
+        jpegcrypt: 1 encrypted, 1 no picture, 4 failed
+        [1]
+    """)
+
+
+def test_a_loop_of_links_ends_in_an_error(photos):
+    Path("noise").symlink_to("noise")
+    result = jpegcrypt("encrypt photos noise --key album.key")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert "too many levels of symbolic links" in result.output
+
+
 def test_what_others_add_does_not_make_it_another(photos):
     jpegcrypt("encrypt photos noise --key album.key")
     whole = Path("noise/rocket.jpg").read_bytes()

@@ -186,4 +186,7 @@ def test_no_option_takes_a_secret():
     for command in main.commands.values():
         for option in command.params:
             assert "passphrase" not in option.name or option.is_flag
-    assert "(lake)" in jpegcrypt("encrypt coffee.png x.jpg --passphrase lake").stderr
+    for words in ("lake", "lake side"):
+        result = jpegcrypt(f"encrypt coffee.png x.jpg --passphrase {words}")
+        assert "lake" not in result.output
+        assert result.stderr.startswith("jpegcrypt: got unexpected extra argument")

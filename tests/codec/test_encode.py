@@ -209,7 +209,14 @@ def test_the_tables_of_another_file():
 
 @pytest.mark.parametrize(
     "sampling",
-    [[(4, 4), (1, 1), (1, 1)], [(4, 4)] * 3, [(2, 2), (2, 2), (1, 1)], [(1, 1)] * 2 + [(1, 2)]],
+    [
+        [(4, 4), (1, 1), (1, 1)],
+        [(4, 4)] * 3,
+        [(2, 2), (2, 2), (1, 1)],
+        [(1, 1)] * 2 + [(1, 2)],
+        [(3, 1), (1, 1), (1, 1)],
+        [(1, 3), (1, 1), (1, 1)],
+    ],
 )
 def test_the_core_refuses_what_it_cannot_write(sampling):
     """Frames that only the decoder takes."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jpegcrypt.cli.keys import KeyFile, Passphrase, key_options
-from jpegcrypt.cli.terminal import Program, Stop, about
+from jpegcrypt.cli.terminal import Program, about
 
 if TYPE_CHECKING:
     from jpegcrypt.cli.conversion import Conversion
@@ -161,20 +161,18 @@ def encrypt(
     is lost: mind it before you delete originals.
 
     In a tree a.jpg stays a.jpg, any other name gets .jpg behind: a.png becomes a.png.jpg. Files
-    that exist in DST are passed over, so the same command goes on where it stopped; files that are
-    no pictures are counted; broken ones, and files in DST that are plain, of another key or cut
-    short, are listed at the end, and the exit code is 1.
+    that exist in DST are passed over, so the same command goes on where it stopped: give every
+    tree a DST of its own. Files that are no pictures are counted; broken ones, and files in DST
+    that are plain, of another key, cut short or older than their source, are listed at the end,
+    and the exit code is 1.
     """
     from jpegcrypt.cli.conversion import encryption, limit_pixels
-    from jpegcrypt.images import format_of_name
+    from jpegcrypt.files import check_jpeg_name
 
     keys.spare(dst)
     if dst != "-" and not os.path.isdir(src) and not os.path.isdir(dst):
-        format = format_of_name(dst)
-        if format not in ("JPEG", None):
-            raise Stop(
-                f"{dst}: the name of a {format}, but it becomes a JPEG", hint=f"name it {dst}.jpg"
-            )
+        with about(""):
+            check_jpeg_name(dst)
     with limit_pixels(max_pixels):
         _convert(src, dst, encryption(keys, options), overwrite=overwrite, jobs=jobs)
 
@@ -204,8 +202,8 @@ def decrypt(
 
     In a tree a.png.jpg becomes a.png again, and a.jpg becomes a.jpg.png; with `--format jpg` it
     stays a.jpg. Files that exist in DST are passed over, so the same command goes on where it
-    stopped; files that are no JPEGs are counted; what cannot be decrypted is listed at the end,
-    and the exit code is 1.
+    stopped; files that are no JPEGs are counted; what cannot be decrypted, and files in DST that
+    are of another format or older than their source, are listed at the end, and the exit code is 1.
     """
     from jpegcrypt.cli.conversion import decryption
     from jpegcrypt.codec.parse import MAX_PIXELS

@@ -14,7 +14,13 @@ from PIL import Image, UnidentifiedImageError
 
 from jpegcrypt.cli.keys import KeyFile, Passphrase
 from jpegcrypt.codec.parse import parse, signature
-from jpegcrypt.errors import MalformedJpeg, NotEncrypted, UnreadableImage, WrongKey
+from jpegcrypt.errors import (
+    JpegcryptError,
+    MalformedJpeg,
+    NotEncrypted,
+    UnreadableImage,
+    WrongKey,
+)
 from jpegcrypt.files import decrypt_picture, encrypt_picture
 from jpegcrypt.header import MAGIC, SEGMENT_MARKER, Header, packed_size
 from jpegcrypt.images import FORMATS, format_of_name
@@ -23,6 +29,7 @@ _HEAD = 16  # bytes that tell kinds of files apart
 _HEADER_WITHIN = 1 << 18  # bytes, for segments that others put before it
 _HEADER = re.compile(rb"\xff%c..(%s)" % (SEGMENT_MARKER, re.escape(MAGIC)), re.DOTALL)
 _END_WITHIN = 1024
+_MADE_ANEW = "delete it, and the same command makes it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class Conversion:
         From the name of the one file to that of the other, without folders.
     is_foreign : callable
         Whether an error only says that a file of that name is no concern of ours.
-    check_done : callable, optional
+    check_done : callable
         Raises if the file of that path is not what `work` may have made.
     """
 
@@ -53,7 +60,7 @@ class Conversion:
     work: Callable[[bytes], bytes]
     rename: Callable[[str], str]
     is_foreign: Callable[[Exception, str], bool]
-    check_done: Callable[[str], None] | None = None
+    check_done: Callable[[str], None]
 
 
 def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversion:
@@ -80,16 +87,17 @@ def _check_encrypted(path: str, keys: KeyFile | Passphrase) -> None:
         head = file.read(_HEADER_WITHIN)
         file.seek(max(0, os.fstat(file.fileno()).st_size - _END_WITHIN))
         tail = file.read()
-    hint = "delete it, and the same command makes it anew"
     found = _HEADER.search(head)
     if not found:
-        raise NotEncrypted("is there, but is not encrypted", hint=hint)
+        raise NotEncrypted("is there, but is not encrypted", hint=_MADE_ANEW)
     payload = head[found.start(1) :]
     header = Header.unpack(payload[: packed_size(payload)], offset=found.start(1))
     if not keys.fit(header):
-        raise WrongKey(f"is there, but encrypted with the key {header.key_id.hex()}", hint=hint)
+        raise WrongKey(
+            f"is there, but encrypted with the key {header.key_id.hex()}", hint=_MADE_ANEW
+        )
     if b"\xff\xd9" not in tail:  # EOI; others may add something behind
-        raise MalformedJpeg("is there, but cut short", hint=hint)
+        raise MalformedJpeg("is there, but cut short", hint=_MADE_ANEW)
 
 
 def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> Conversion:
@@ -114,7 +122,24 @@ def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> C
             and error.offset == 0
             and (_format(name) != "JPEG" or _is_side_file(name))
         ),
+        check_done=lambda path: _check_decrypted(path, FORMATS[suffix]),
     )
+
+
+def _check_decrypted(path: str, format: str) -> None:
+    """Raise unless a file is of a format, as its start tells."""
+    try:
+        with Image.open(path) as image:
+            found = image.format
+    except UnidentifiedImageError:
+        found = None
+    except Image.DecompressionBombError:
+        return
+    if found != format:
+        raise JpegcryptError(
+            f"is there, but {'no picture' if found is None else f'a {found}'}, expected a {format}",
+            hint=_MADE_ANEW,
+        )
 
 
 def _is_side_file(name: str) -> bool:

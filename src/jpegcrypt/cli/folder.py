@@ -1,14 +1,16 @@
 """The command on a folder tree: several files at a time, and at the end what became of them.
 
-Outputs that exist are done and passed over, so that the same command goes on where it stopped. A
-plain picture in the place of an encrypted one, one of another key and one cut short are failures.
-New files are not waited for one by one, but all together at the end; an empty one, as a power cut
+Outputs that exist are done and passed over, so that the same command goes on where it stopped.
+Failures are: a plain picture in the place of an encrypted one, one of another key, one cut short,
+what is of another format than a decrypted one should be, and what is older than its source. New
+files are not waited for one by one, but all together at the end; an empty one, as a power cut
 before that may leave, is not done.
 """
 
 import errno
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -30,12 +32,13 @@ from jpegcrypt.cli.terminal import (
     explain,
     is_terminal,
     say,
-    warning_about,
 )
 from jpegcrypt.errors import JpegcryptError
+from jpegcrypt.images import warning_about
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _LARGE = 1 << 24  # bytes of a file that is asked what it is before it is read, such as a video
+_CLOCK = 2  # seconds to which file systems round times
 _LISTED = 20  # failures that a terminal shows
 _GO_ON = "the same command goes on where it stopped"
 
@@ -71,20 +74,27 @@ def convert_folder(
     for task in tasks:
         (there if not overwrite and _is_done(task.dst) else todo).append(task)
     counts = Counter({conversion.verb: 0, "there already": 0})
-    if todo or (there and conversion.check_done):
+    if todo or there:
         conversion.unlock()
-    for task in there:
+
+    def count_there(task: Task) -> None:
         try:
-            if conversion.check_done:
-                conversion.check_done(task.dst)
+            conversion.check_done(task.dst)
+            _check_newer(task)
         except (JpegcryptError, OSError) as wrong:
             failures.append(explain(wrong, task.dst))
         else:
             counts["there already"] += 1
 
+    for task in there:
+        count_there(task)
+
     @cache
     def make_folder(path: str) -> None:
-        os.makedirs(path, exist_ok=True)
+        try:
+            os.makedirs(path, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, "is no folder", error.filename) from error
 
     def run(task: Task) -> None:
         with warning_about(task.src):
@@ -104,6 +114,8 @@ def convert_folder(
                     counts[conversion.verb] += 1
                 elif conversion.is_foreign(error, task.src):
                     counts["no picture"] += 1
+                elif isinstance(error, FileExistsError) and error.filename == task.dst:
+                    count_there(task)  # another process made it meanwhile
                 elif isinstance(error, OSError) and error.errno in _DISK_FULL:
                     raise Stop(explain(error)[0], hint=f"make room: {_GO_ON}")
                 else:
@@ -125,17 +137,17 @@ def _find_tasks(
 
     What such a link leads to is done where it stands, if that is in the tree.
     """
-    source = Path(src).resolve()
+    source = Path(os.path.realpath(src))  # Path.resolve fails at loops
     taken: dict[str, str] = {}
     for folder, folders, names in os.walk(src, onerror=lambda e: failures.append(explain(e))):
         target_folder = os.path.normpath(os.path.join(dst, os.path.relpath(folder, src)))
-        target = Path(target_folder).resolve()
+        target = Path(os.path.realpath(target_folder))
         if target.is_relative_to(source):
             lies = f"lies in {src}" if target != source else "source and target are the same folder"
             raise Stop(f"{target_folder}: {lies}", hint="write to a folder beside it")
         folders.sort()
         for link in (os.path.join(folder, name) for name in folders):
-            if os.path.islink(link) and not Path(link).resolve().is_relative_to(source):
+            if os.path.islink(link) and not Path(os.path.realpath(link)).is_relative_to(source):
                 text = f"{link}: a link to a folder outside {src}, not followed"
                 failures.append((text, "run the command on that folder, too"))
         for name in sorted(names):
@@ -167,6 +179,16 @@ def _stat(path: str) -> os.stat_result | None:
 def _is_done(path: str) -> bool:
     found = _stat(path)
     return found is not None and S_ISREG(found.st_mode) and found.st_size > 0
+
+
+def _check_newer(task: Task) -> None:
+    """Raise if the source changed after the target was made; one from the future tells nothing."""
+    src, dst = os.stat(task.src).st_mtime, os.stat(task.dst).st_mtime
+    if dst + _CLOCK < src <= time.time():
+        raise JpegcryptError(
+            f"is there, but older than {task.src}",
+            hint="delete it, and the same command makes it anew",
+        )
 
 
 def _is_special(path: str) -> bool:

@@ -9,8 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -18,6 +17,9 @@ import click
 from jpegcrypt.errors import ImageTooLarge, JpegcryptError, MetadataWarning
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # exit codes, the last two as shells do
+
+
+_TOO_MANY = re.compile(r"(unexpected extra arguments?) \(.*", re.DOTALL)  # may be a passphrase
 
 
 class Stop(click.ClickException):
@@ -56,7 +58,8 @@ class Program(click.Group):
             return USAGE
         except click.UsageError as error:
             path = error.ctx.command_path if error.ctx else self.name
-            say(_lower(error.format_message()), hint=f"{path} --help")
+            message = _TOO_MANY.sub(r"\1", error.format_message())
+            say(_lower(message), hint=f"{path} --help")
             return USAGE
         except Stop as stop:
             say(stop.message, hint=stop.hint)
@@ -111,19 +114,6 @@ def about(name: str) -> Iterator[None]:
         raise Stop(message, hint=hint) from error
 
 
-@contextmanager
-def warning_about(name: str) -> Iterator[None]:
-    """Put the name of a file before the warnings about what it loses."""
-    token = _subject.set(name)
-    try:
-        yield
-    finally:
-        _subject.reset(token)
-
-
-_subject: ContextVar[str | None] = ContextVar("subject", default=None)  # each thread has its own
-
-
 def explain(error: Exception, name: str | None = None) -> tuple[str, str | None]:
     """Say in a line what went wrong with which file, and what to do."""
     hint = getattr(error, "hint", None)
@@ -165,8 +155,9 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    name = _subject.get() if issubclass(category, MetadataWarning) else None
-    say(f"warning: {f'{name}: ' if name else ''}{_lower(str(message))}")
+    named = issubclass(category, MetadataWarning)  # may begin with the name of a file
+    with suppress(OSError):  # the work goes on where nobody can be told
+        say(f"warning: {message if named else _lower(str(message))}")
 
 
 def _lower(text: str) -> str:
