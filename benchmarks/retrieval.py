@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,6 +41,7 @@ from jpegcrypt.key import Key
 from jpegcrypt.retrieval import checkpoint, models
 from jpegcrypt.retrieval.embed import features_of
 from jpegcrypt.retrieval.folders import SPLITS, read_folder
+from jpegcrypt.retrieval.index import similarity
 from jpegcrypt.retrieval.metrics import score, unit
 from jpegcrypt.retrieval.train import Step, read_pictures, train
 
@@ -125,7 +127,8 @@ def runs() -> Iterator[Run]:
     yield ours("word-layer", config={"word_layer": 128})
     yield ours("four-encryptions", versions=4)
     yield ours("batchnorm-head", config={"head": "batchnorm"})
-    yield ours("batchnorm-head-triplet", config={"head": "batchnorm"}, recipe={"triplet": 1.0})
+    loss = {"triplet": 1.0, "label_smoothing": 0.0}  # lu2022, equations (6) to (9)
+    yield ours("batchnorm-head-triplet", config={"head": "batchnorm"}, recipe=loss)
     yield Run("gmlp-nonce-posterior-head", "ablation", "gmlp", NONCE, {"head": "posterior"})
 
     for dimension in (128, 192, 256, 384):  # lu2022, table III
@@ -219,7 +222,7 @@ def measure(
         resume=True,
         watch=watch,
     )
-    features = unit(features_of(network, pictures.versions[0], test))
+    features = unit(features_of(network, pictures.versions[0], test)).astype(np.float32)
     training = checkpoint.load(path).training
     return {
         "run": asdict(run),
@@ -239,7 +242,7 @@ def measure(
         "scores": {
             measure: asdict(one)
             for measure, one in score(
-                lambda rows: features[rows] @ features.T, pictures.labels[test]
+                lambda rows: similarity(features[rows], features.T), pictures.labels[test]
             ).items()
         },
         "curve": training["history"],

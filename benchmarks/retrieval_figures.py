@@ -53,7 +53,7 @@ def lines(results: Path) -> Iterator[str]:
         quality = sorted({one["run"]["cipher"].get("quality") for one in found} - {None})
         yield f"On {name}: {data['pictures']} pictures of {data['classes']} classes, quality"
         yield f"{', '.join(map(str, quality))}, {', '.join(machines)}. Means over seeds,"
-        yield "of mAP with the standard deviation."
+        yield "of mAP with the standard deviation; ratios are of the seeds that both sides have."
         yield ""
         parts = {k: v for k, v in runs.items() if v[0]["run"]["group"] == "ablation"}
         shown = {k: v for k, v in runs.items() if not apart(v[0])}
@@ -140,15 +140,17 @@ def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
 
 
 def costs(speeds: list[Result]) -> Iterator[str]:
-    machines = sorted({one["environment"]["processor"] for one in speeds})
-    yield f"What a model costs on {', '.join(machines)}: from files to features, pictures a second"
-    yield "by the clock and milliseconds of processor time, the best of three rounds; in training,"
+    yield "What a model costs: from files to features, so many pictures, each second by the clock"
+    yield "and milliseconds of processor time, the best of three rounds; in training,"
     yield "processor time of a step forward and back, and of all steps of the recipe."
     yield f"{PICTURES_A_SECOND} pictures a second were the aim for `{OURS}`."
     yield "`python benchmarks/retrieval_speed.py`"
     yield ""
-    yield "| model | data | threads | embedded a second | ms each | a step, s | training, hours |"
-    yield f"|---|---|{'--:|' * 5}"
+    yield (
+        "| model | data | pictures | processor | threads | embedded a second | ms each | a step, s "
+        "| training, hours |"
+    )
+    yield f"|---|---|--:|---|{'--:|' * 5}"
     for found in speeds:
         rate, cost = fastest(found)
         step, steps = (found["training"][k] for k in ("step_processor_seconds", "steps"))
@@ -157,7 +159,8 @@ def costs(speeds: list[Result]) -> Iterator[str]:
         else:
             told = f"{rate:.0f}"
         yield (
-            f"| `{found['model']}` | {found['data']}, {found['size']} "
+            f"| `{found['model']}` | {found['data']}, {found['size']} | {found['pictures']} "
+            f"| {found['environment']['processor']} "
             f"| {found['environment']['threads']} | {told} | {cost:.1f} "
             f"| {step:.2f} | {step * steps / 3600:.2f} |"
         )

@@ -127,8 +127,15 @@ def spread(results: Sequence[Result], rule: str) -> float:
 
 
 def ratio(ours: Sequence[Result], other: Sequence[Result]) -> float:
-    """Return how many times the mAP, rule "full", of another run ours has."""
-    return average(ours, "full") / average(other, "full")
+    """Return how many times the mAP, rule "full", of another run ours has.
+
+    Of the seeds that both have, where there are some: like with like.
+    """
+    common = {one["run"]["seed"] for one in ours} & {one["run"]["seed"] for one in other}
+    same = [
+        [one for one in run if not common or one["run"]["seed"] in common] for run in (ours, other)
+    ]
+    return average(same[0], "full") / average(same[1], "full")
 
 
 def shortfall(*runs: Sequence[Result]) -> str:

@@ -25,7 +25,7 @@ class Dropout(nn.Dropout):
 def drop(x: torch.Tensor, share: float) -> torch.Tensor:
     """Return a tensor with values dropped at random, to 0, and the others scaled up for them.
 
-    PyTorch's own; on a CPU in less than half its time, with a share rounded to 1 / 65536.
+    PyTorch's own; on a CPU in about half its time, with a share rounded to 1 / 65536.
 
     Examples
     --------

@@ -1,5 +1,6 @@
 """Files through a model: one feature a picture."""
 
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from jpegcrypt.retrieval import metrics
-from jpegcrypt.retrieval.arrays import Skipped, load_coefficients, load_pixels
+from jpegcrypt.retrieval.arrays import PixelArrays, Skipped, load_coefficients, load_pixels
 from jpegcrypt.retrieval.batches import Arrays, take
 from jpegcrypt.retrieval.checkpoint import identify, load
 from jpegcrypt.retrieval.folders import Indices, LabelledFiles, mark
@@ -18,6 +19,7 @@ from jpegcrypt.retrieval.models import Network
 
 BATCH = 20  # pictures at a time: what a layer makes of them stays in a processor's cache
 GPU_BATCH = 200
+VALUES = 1 << 23  # samples or coefficients at a time: models take some 50 bytes for each
 
 
 class NotFinite(ValueError):
@@ -89,7 +91,7 @@ def features_of(
     """
     network.check(arrays)
     network = network.to(device).eval()
-    batch = BATCH if torch.device(device).type == "cpu" else GPU_BATCH
+    batch = _batch(arrays, device)
     with torch.inference_mode():
         features = [
             network(take(arrays, indices[i : i + batch], device))[0].float().cpu()
@@ -99,6 +101,12 @@ def features_of(
     if not np.isfinite(found).all():
         raise NotFinite(f"the model {network.name} gives features that are no numbers")
     return found
+
+
+def _batch(arrays: Arrays, device: torch.device | str) -> int:
+    most = BATCH if torch.device(device).type == "cpu" else GPU_BATCH
+    pictures = arrays.pixels if isinstance(arrays, PixelArrays) else arrays.coefficients
+    return min(most, max(1, VALUES // math.prod(pictures.shape[1:])))
 
 
 def make_index(

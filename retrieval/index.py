@@ -120,10 +120,16 @@ class Index:
             shapes = {np.shape(a) for a in (index.paths, index.labels, index.learned)}
             if index.features.ndim != 2 or shapes != {(len(index.features),)}:
                 raise ValueError("sizes that do not go together")
+            if not len(index):
+                raise ValueError("no pictures")
             if not np.isfinite(index.features).all():
                 raise ValueError("features that are no numbers")
+            if not np.allclose(np.linalg.norm(index.features, axis=1), 1, atol=1e-4):
+                raise ValueError("features that are not of length 1")
             if not np.isin(index.labels, np.arange(-1, len(index.classes))).all():
                 raise ValueError("labels without a class")
+            if (index.labels < 0).any() != (not index.classes):
+                raise ValueError("labels for some of the pictures alone")
         except Exception as error:  # whatever a file holds in place of what `save` wrote
             raise ValueError(
                 f"{os.fspath(path)}: not an index that `jpegcrypt embed` wrote ({error})"

@@ -348,7 +348,7 @@ def score(
     if not found.any():
         raise ValueError("no query has another picture of its class in the gallery")
     measures: dict[str, Measure] = {**(AP_RULES_APART if apart else AP_RULES), **OTHERS}
-    order, places = _draw(len(gallery))
+    order, places = draw(len(gallery))
     parts = [
         _values(
             np.asarray(rows_of(rows))[:, order],
@@ -393,7 +393,7 @@ def mean_average_precision(features: npt.ArrayLike, labels: npt.ArrayLike) -> fl
     queries = np.flatnonzero(counts[inverse] > 1)
     if not len(queries):
         return math.nan
-    order, places = _draw(len(classes))
+    order, places = draw(len(classes))
     gallery = vectors[order].T
     found = (
         hits(
@@ -407,8 +407,15 @@ def mean_average_precision(features: npt.ArrayLike, labels: npt.ArrayLike) -> fl
     return float(np.concatenate([AP_RULES["full"](part) for part in found]).mean())
 
 
-def _draw(gallery: int) -> tuple[Counts, Counts]:
-    """Return an order of the gallery that hangs on its size alone, and the places in it."""
+def draw(gallery: int) -> tuple[Counts, Counts]:
+    """Return an order of the gallery that hangs on its size alone, and the places in it.
+
+    Examples
+    --------
+    >>> order, places = draw(5)
+    >>> order[places].tolist()
+    [0, 1, 2, 3, 4]
+    """
     order = np.random.default_rng(gallery).permutation(gallery)
     return order, np.argsort(order)
 

@@ -69,6 +69,9 @@ class Recipe:
         for name, least in (("epochs", 1), ("batch_classes", 2), ("batch_pictures", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} {getattr(self, name)}, expected at least {least}")
+        for name in ("learning_rate", "clip_norm"):  # 0 moves no weight
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} {getattr(self, name)}, expected more than 0")
         if not 0 <= self.label_smoothing <= 1:
             raise ValueError(f"label_smoothing {self.label_smoothing}, expected 0 to 1")
         if list(self.milestones) != sorted(self.milestones):

@@ -231,7 +231,8 @@ def train(
         "seconds": 0.0,
         "history": [],
     }
-    with torch.random.fork_rng():
+    own = accelerator.device
+    with torch.random.fork_rng([own] if own.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         network = create(model, classes=len(classes), **(config or {}))
         for version in pictures.versions:

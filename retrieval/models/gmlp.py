@@ -30,7 +30,7 @@ class Config:
         Of the pictures.
     patch, dimension, hidden, depth, features : int
         P, D, F, L, and the length of the feature.
-    head : {"batchnorm", "bnneck", "tanh"}
+    head : {"batchnorm", "bnneck", "tanh", "posterior"}
         The paper, Luo et al. 2019, the authors' code.
     gating : {"identity", "linear"}
         How the gating matrix begins: near 0 with bias 1, so that a gate begins open (gMLP paper),
@@ -103,6 +103,8 @@ class Gmlp(Network):
         super().__init__(config)
         if config.hidden % 2:
             raise ValueError(f"hidden {config.hidden}, expected an even number: it is split in two")
+        if not 0 <= config.stochastic_depth < 1:
+            raise ValueError(f"stochastic_depth {config.stochastic_depth}, expected less than 1")
         tokens = 1 + count_patches(config.height, config.width, config.patch)
         last = max(config.depth - 1, 1)
         self.embed = nn.Linear(3 * config.patch**2, config.dimension)  # E

@@ -40,7 +40,7 @@ class Config:
         Bottlenecks of each stage; (3, 4, 6, 3) is ResNet50.
     channels : int
         Within the bottlenecks of the first stage; each stage doubles them.
-    head : {"batchnorm", "bnneck", "tanh"}
+    head : {"batchnorm", "bnneck", "tanh", "posterior"}
     levels : bool
         Put the level shifts back, which stand in the header of a file; no viewer does.
     """

@@ -3,7 +3,8 @@
 Feng, Li, Lu, Liu, Huang, "End-to-end learning for encrypted image retrieval", APSIPA 2021, after
 Dosovitskiy et al. 2020. Trained from scratch: nothing says that theirs was not. Nor is it said
 which triplets of a batch count. With the hardest ones alone, as in lu2022, all features went to one
-corner of the tanh, and the loss to margin + ln(classes), that of knowing nothing.
+corner of the tanh, and the loss to margin + ln(classes), that of knowing nothing. Its weight decay
+is decoupled here, which at 1e-5 is next to none; theirs may be a part of the gradient.
 """
 
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Config:
         Not stated in the paper.
     dropout : float
         As in Dosovitskiy et al., appendix B.1: none within the attention.
-    head : {"batchnorm", "bnneck", "tanh"}
+    head : {"batchnorm", "bnneck", "tanh", "posterior"}
         The paper has "tanh".
     levels : bool
         Put the level shifts back, which stand in the header of a file; no viewer does.

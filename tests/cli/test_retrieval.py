@@ -21,7 +21,9 @@ from PIL import Image
 import jpegcrypt as library
 from jpegcrypt import Key
 from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval import embed as embedding
 from jpegcrypt.retrieval.folders import mark
+from jpegcrypt.retrieval.index import Index
 from jpegcrypt.retrieval.models import create
 from jpegcrypt.schemes import feng2021
 from transcripts import check_transcript, jpegcrypt
@@ -75,6 +77,31 @@ def test_embed_search_evaluate() -> None:
     for scores in told["gallery"].values():
         for measure, one in scores.items():
             assert re.search(rf"^{measure} +{one['mean']:.4f} +{one['chance']:.4f}", shown, re.M)
+
+
+def test_equally_similar_pictures_are_ranked_as_they_are_scored() -> None:
+    labels = np.arange(10).repeat(10)
+    features = np.eye(4, dtype=np.float32)[:1].repeat(100, axis=0)
+    paths = [f"{label}/{i}.jpg" for i, label in enumerate(labels)]
+    Index(features, paths, labels, list("abcdefghij"), np.zeros(100, bool), "m").save("same.npz")
+    jpegcrypt("evaluate same.npz --rankings list.json")
+    listed = json.loads(Path("list.json").read_text())
+    found = [result["hit"] for query in listed for result in query["results"]]
+    assert len(found) == 100
+    assert sum(found) < 25  # each class would find itself first, or never, in the index's order
+    assert len({query["results"][0]["path"] for query in listed}) <= 2
+
+
+def test_memory_that_is_not_enough_is_said(monkeypatch) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 TB")
+
+    monkeypatch.setattr(embedding, "make_index", none_left)
+    check_transcript("""
+        $ jpegcrypt embed set index.npz --model tiny.safetensors
+        jpegcrypt: not enough memory for this model and pictures of this size
+        [1]
+    """)
 
 
 def test_pictures_that_the_model_learned_from_are_no_queries() -> None:
@@ -180,6 +207,10 @@ def test_what_cannot_be_embedded() -> None:
         [1]
         $ jpegcrypt search album.key set/red/1.jpg --model tiny.safetensors
         jpegcrypt: album.key: not an index that `jpegcrypt embed` wrote (<...>)
+        [1]
+        $ jpegcrypt embed set other.npz --model tiny.safetensors --device nowhere
+        jpegcrypt: device nowhere: <...>
+        hint: cpu, or cuda where PyTorch has it
         [1]
         $ jpegcrypt embed set/red/1.jpg set/red/2.jpg some.npz --model tiny.safetensors
         jpegcrypt: 2 embedded

@@ -12,9 +12,11 @@ import torch
 import jpegcrypt
 from jpegcrypt import Key
 from jpegcrypt.retrieval import checkpoint
+from jpegcrypt.retrieval import embed as embedding
+from jpegcrypt.retrieval.batches import Arrays, Batch, take
 from jpegcrypt.retrieval.checkpoint import identify
 from jpegcrypt.retrieval.embed import embed, make_index
-from jpegcrypt.retrieval.folders import mark, read_folder
+from jpegcrypt.retrieval.folders import Indices, mark, read_folder
 from jpegcrypt.retrieval.models import create
 
 
@@ -95,6 +97,24 @@ def test_a_feature_does_not_depend_on_its_company(folder: Path, model: Path) -> 
     together = embed(network, paths).features
     alone = np.concatenate([embed(network, [path]).features for path in paths])
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_large_pictures_go_through_a_model_one_by_one(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def counted(arrays: Arrays, rows: Indices, device: str) -> Batch:
+        sizes.append(len(rows))
+        return take(arrays, rows, device)
+
+    monkeypatch.setattr(embedding, "take", counted)
+    files = read_folder(folder)
+    whole, _ = make_index(model, files)
+    monkeypatch.setattr(embedding, "VALUES", 10)
+    one_by_one, _ = make_index(model, files)
+    assert sizes == [4, 1, 1, 1, 1]
+    np.testing.assert_allclose(one_by_one.features, whole.features, atol=1e-6)
 
 
 def test_plain_pictures_on_request(folder: Path, model: Path) -> None:

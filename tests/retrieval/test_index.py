@@ -68,7 +68,7 @@ def test_a_file_that_is_no_index(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match=r"index\.npz: not an index"):
         Index.load(path)
     arrays: dict[str, Any] = {
-        "features": np.zeros((1, 3)),
+        "features": np.eye(3)[:1],
         "paths": ["a"],
         "labels": [0],
         "learned": [True],
@@ -81,6 +81,17 @@ def test_a_file_that_is_no_index(tmp_path: Path, content: bytes) -> None:
     np.savez(path, **{**arrays, "labels": [7]}, classes=["x"], model="m")
     with pytest.raises(ValueError, match="labels without a class"):
         Index.load(path)
+    for changed, message in (
+        ({"features": np.full((1, 3), 7.0)}, "features that are not of length 1"),
+        ({"labels": [-1]}, "labels for some of the pictures alone"),
+        (
+            {"features": np.zeros((0, 3)), "paths": [], "labels": [], "learned": []},
+            "no pictures",
+        ),
+    ):
+        np.savez(path, **{**arrays, **changed}, classes=["x"], model="m")
+        with pytest.raises(ValueError, match=message):
+            Index.load(path)
     np.savez(path, features=np.array([{}], object))
     with pytest.raises(ValueError, match="not an index"):
         Index.load(path)

@@ -74,7 +74,9 @@ def test_the_command_trains_and_goes_on(tmp_path, ciphers) -> None:
     result = jpegcrypt(line)
     assert result.exit_code == 1
     assert "the file exists\nhint: --resume goes on with it" in result.output
-    assert jpegcrypt(f"{line} --resume").exit_code == 0
+    again = jpegcrypt(f"{line} --resume")
+    assert again.exit_code == 0
+    assert again.output.endswith("already trained on 70 pictures of 5 classes\n")
     result = jpegcrypt(f"{line} --resume --set epochs=2")
     assert "a checkpoint of another recipe: epochs 1, now 2" in result.output
     assert result.exit_code == 1
@@ -145,8 +147,8 @@ def test_what_the_command_refuses(tmp_path, ciphers) -> None:
             "no setting 'depth=3' of block_set\nhint: NAME=VALUE, NAME one of batch_",
         ),
         ("--model gmlp --set patch=7", "pictures of 128x192, expected multiples of the patch, 7"),
-        ("--model gmlp --set patch=0", f"{out}: patch 0, expected at least 1"),
-        ("--set components=1", f"{out}: pictures of components 3, expected 1 as the model"),
+        ("--model gmlp --set patch=0", "jpegcrypt: patch 0, expected at least 1"),
+        ("--set components=1", "jpegcrypt: pictures of components 3, expected 1 as the model"),
     ):
         result = jpegcrypt(f"train {ciphers} {out} {options}")
         assert result.exit_code == 1

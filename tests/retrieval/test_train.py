@@ -297,6 +297,8 @@ def test_features_that_are_no_numbers_stop_the_run(tmp_path, pictures) -> None:
         ({"epochs": 0}, "epochs 0, expected at least 1"),
         ({"batch_classes": 1}, "batch_classes 1, expected at least 2"),
         ({"label_smoothing": 1.5}, r"label_smoothing 1.5, expected 0 to 1"),
+        ({"clip_norm": 0.0}, "clip_norm 0.0, expected more than 0"),
+        ({"learning_rate": 0.0}, "learning_rate 0.0, expected more than 0"),
         ({"milestones": (60, 40)}, r"milestones \[60, 40\], expected rising epochs"),
     ],
 )

@@ -426,9 +426,16 @@ def train(data: str, out: str, model: str, **options: Any) -> None:
 @click.argument("data", nargs=-1, required=True)
 @click.argument("index")
 @model_option
+@click.option(
+    "--device",
+    metavar="NAME",
+    default="cpu",
+    show_default=True,
+    help="Where the model runs, such as cuda.",
+)
 @plain_option
 @overwrite_option
-def embed(data: tuple[str, ...], index: str, model: str, plain: bool, overwrite: bool) -> None:
+def embed(data: tuple[str, ...], index: str, model: str, **options: Any) -> None:
     """Compute a feature of each encrypted picture in DATA and write them to INDEX, an .npz file.
 
     DATA is a labelled folder (a folder for each class, or n.jpg as Corel has it, or
@@ -438,7 +445,7 @@ def embed(data: tuple[str, ...], index: str, model: str, plain: bool, overwrite:
     """
     from jpegcrypt.cli import retrieval
 
-    retrieval.embed(data, index, model, plain=plain, overwrite=overwrite)
+    retrieval.embed(data, index, model, **options)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,20 @@ def _stop() -> Iterator[None]:
 
 
 @contextmanager
+def enough_memory() -> Iterator[None]:
+    """Say so where there is not; PyTorch has no exception of its own for that on a CPU."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+            raise
+        raise Stop("not enough memory for this model and pictures of this size") from error
+
+
+_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory", re.IGNORECASE)
+
+
+@contextmanager
 def retrieval_extra() -> Iterator[None]:
     """Say what to install where the retrieval extra is missing."""
     try:
@@ -44,15 +59,18 @@ def retrieval_extra() -> Iterator[None]:
         ) from error
 
 
-def embed(data: tuple[str, ...], index: str, model: str, *, plain: bool, overwrite: bool) -> None:
+def embed(
+    data: tuple[str, ...], index: str, model: str, *, device: str, plain: bool, overwrite: bool
+) -> None:
     """Write the features of pictures to an index."""
     with retrieval_extra():
         from jpegcrypt.retrieval.embed import make_index
+    _check(device)
     with about(index):
         atomic.check(index, overwrite=overwrite)
     files = _files(data)
-    with _stop():
-        made, skipped = make_index(model, files, cipher_only=not plain)
+    with _stop(), enough_memory():
+        made, skipped = make_index(model, files, cipher_only=not plain, device=device)
     with about(index):
         made.save(index, overwrite=overwrite)
     report(skipped)
@@ -67,7 +85,7 @@ def search(index: str, query: str, model: str, k: int, *, plain: bool, as_json: 
         from jpegcrypt.retrieval.checkpoint import identify, load_model
         from jpegcrypt.retrieval.embed import embed as embed_files
     found = _load(index)
-    with _stop():
+    with _stop(), enough_memory():
         network = load_model(model)
         if identify(network) != found.model:
             raise Stop(f"{index}: made with another model than {model}", hint="embed anew with it")
@@ -124,14 +142,16 @@ def evaluate(
 def _rankings(index: "Index", queries: "Indices") -> list[Any]:
     """Return the ten best of the test pictures for the first query of each class."""
     from jpegcrypt.retrieval.index import similarity
+    from jpegcrypt.retrieval.metrics import draw
 
+    order, _ = draw(len(queries))  # of equally similar ones, as they are scored
     _, first = np.unique(index.labels[queries], return_index=True)
     features = index.features[queries]
     listed = []
     for i in first:
         cosines = similarity(features, features[i])
         cosines[i] = -np.inf  # the query itself
-        best = np.argsort(-cosines, kind="stable")[: min(10, len(queries) - 1)]
+        ranks = np.argsort(-cosines[order], kind="stable")[: min(10, len(queries) - 1)]
         listed.append(
             {
                 "query": index.paths[queries[i]],
@@ -142,11 +162,23 @@ def _rankings(index: "Index", queries: "Indices") -> list[Any]:
                         "similarity": round(float(cosines[j]), 4),
                         "hit": bool(index.labels[queries[j]] == index.labels[queries[i]]),
                     }
-                    for j in best
+                    for j in order[ranks]
                 ],
             }
         )
     return listed
+
+
+def _check(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise Stop(
+            f"device {device}: {reason}", hint="cpu, or cuda where PyTorch has it"
+        ) from error
 
 
 def _load(index: str) -> "Index":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 import numpy as np
 
 from jpegcrypt import atomic
-from jpegcrypt.cli.retrieval import report, retrieval_extra
+from jpegcrypt.cli.retrieval import enough_memory, report, retrieval_extra
 from jpegcrypt.cli.terminal import INTERRUPTED, Stop, about, is_terminal, say
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def train(
     classes = len(np.unique(pictures.labels[learn]))
     bar = _Bar()
     try:
-        with bar, about(out):
+        with bar, enough_memory():
             training.train(
                 out,
                 model,
@@ -82,13 +82,14 @@ def train(
                 resume=resume,
                 watch=bar.show,
             )
-    except training.Diverged as error:
+    except (training.Diverged, ValueError) as error:  # names the file where it is about one
         raise Stop(str(error)) from error
     except KeyboardInterrupt:
         raise Stop(
             "interrupted", hint="the same command with --resume goes on", code=INTERRUPTED
         ) from None
-    say(f"{out}: trained on {len(learn)} pictures of {classes} classes{bar.result}")
+    done = "trained" if bar.moved else "already trained"
+    say(f"{out}: {done} on {len(learn)} pictures of {classes} classes{bar.result}")
 
 
 def parse(settings: Sequence[str], model: str) -> tuple[dict[str, Any], "Recipe"]:
@@ -158,6 +159,7 @@ class _Bar:
         )
         self._task = self._progress.add_task("", total=None, epoch=0, loss=float("nan"), found="")
         self.result = ""
+        self.moved = False
 
     def __enter__(self) -> None:
         self._progress.start()
@@ -167,6 +169,7 @@ class _Bar:
 
     def show(self, step: "Step") -> None:
         """Show where training is."""
+        self.moved = True
         if step.mean_average_precision is not None:
             self.result = f", mAP {step.mean_average_precision:.4f}"
         self._progress.update(
