@@ -33,7 +33,7 @@ def drop(x: torch.Tensor, share: float) -> torch.Tensor:
     tensor([1., 1., 1.])
     """
     dropped = round(share * _LEVELS)
-    if x.device.type != "cpu" or dropped in (0, _LEVELS):
+    if x.device.type != "cpu" or not 0 < dropped < _LEVELS:
         return functional.dropout(x, share)
     drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
     levels = drawn.view(torch.int16)[: x.numel()].view(x.shape)  # -2**15 <= level < 2**15

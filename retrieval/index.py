@@ -44,7 +44,7 @@ class Index:
     Attributes
     ----------
     features : float32 array (n, d)
-        Of length 1, so that a product is a cosine.
+        Of length 1, so that a product is a cosine, or 0.
     paths : list of str
         Of the cipher files, (n,).
     labels : intp array (n,)
@@ -124,7 +124,8 @@ class Index:
                 raise ValueError("no pictures")
             if not np.isfinite(index.features).all():
                 raise ValueError("features that are no numbers")
-            if not np.allclose(np.linalg.norm(index.features, axis=1), 1, atol=1e-4):
+            lengths = np.linalg.norm(index.features, axis=1)
+            if not np.allclose(lengths[lengths > 0], 1, atol=1e-4):
                 raise ValueError("features that are not of length 1")
             if not np.isin(index.labels, np.arange(-1, len(index.classes))).all():
                 raise ValueError("labels without a class")

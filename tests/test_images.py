@@ -283,19 +283,38 @@ def test_a_tiff_without_resolution_gets_none():
     assert read_image(save(gradient("RGB"), "TIFF", dpi=(1, 1)))[1].dpi == (1, 1)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
-def test_an_orientation_in_xmp_turns_nothing(format):
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("exif", [False, True])
+def test_an_orientation_in_xmp_turns_nothing(format, exif):
     xmp = b'<x:xmpmeta tiff:Orientation="6"/>'
     options = {"xmp": xmp}
     if format == "PNG":
         options = {"pnginfo": PngImagePlugin.PngInfo()}
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    if format == "TIFF":
+        options = {"tiffinfo": {ExifTags.Base.XMLPacket: xmp}}
+    if exif and format == "TIFF":
+        options["tiffinfo"][ExifTags.Base.Make] = "Camera"
+    elif exif:
+        options["exif"] = some_exif()
     data = save(gradient("RGB"), format, **options)
-    assert Image.open(io.BytesIO(data)).getexif()[ExifTags.Base.Orientation] == 6  # Pillow's
     pixels, metadata = read_image(data)
-    assert metadata.exif is None
+    assert (metadata.exif is not None) == exif
     assert metadata.xmp == xmp
     assert read_image(data, strip=True)[0].shape == pixels.shape == (8, 16, 3)
+
+
+def test_exif_of_a_tiff_keeps_its_order_of_bytes_and_its_directories():
+    """UNICODE text of UserComment goes by the order, and directories lie elsewhere now."""
+    directory = ExifTags.Base.ExifOffset
+    inner = {ExifTags.Base.LensModel: "Lens", ExifTags.IFD.Interop: {1: "R98"}}
+    data = tiff({directory: inner}, {directory: TiffTags.LONG})
+    assert data.startswith(b"II")
+    found = Image.Exif()
+    found.load(read_image(data)[1].exif)
+    assert found.endian == "<"
+    assert found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "Lens"
+    assert found.get_ifd(ExifTags.IFD.Interop) == {1: "R98"}
 
 
 def test_all_tags_that_are_lost_are_told():

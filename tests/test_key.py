@@ -391,9 +391,10 @@ def test_missing_key_file(tmp_path):
 
 
 def test_a_key_in_the_place_of_its_file():
-    with pytest.raises(KeyFileError, match="found a key, expected the name") as caught:
-        Key.load(KEY_LINE.decode())
-    check_hides_secret(everything_about(caught.value))
+    for text in (KEY_LINE.decode(), f"# album\n{KEY_LINE.decode()}", f"./{KEY_LINE.decode()}"):
+        with pytest.raises(KeyFileError, match="found a key, expected the name") as caught:
+            Key.load(text)
+        check_hides_secret(everything_about(caught.value))
 
 
 def test_directory_as_key_file(tmp_path):

@@ -1,6 +1,8 @@
 """EXIF from where Pillow does not keep it whole: a TIFF, a text chunk of a PNG."""
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -35,10 +37,21 @@ def read_exif(image: Image.Image) -> Image.Exif:
     >>> dict(read_exif(image))
     {}
     """
+    if kept := image.info.get("exif"):  # Pillow may have looked at the XMP by now
+        found = Image.Exif()
+        found.load(kept)
+        return found
+    with hidden_xmp(image):
+        return image.getexif()
+
+
+@contextmanager
+def hidden_xmp(image: Image.Image) -> Iterator[None]:
+    """Take the XMP out of the sight of Pillow, which turns a TIFF by it while loading."""
     names = {"xmp", "XML:com.adobe.xmp"} & image.info.keys()
     hidden = {name: image.info.pop(name) for name in names}
     try:
-        return image.getexif()
+        yield
     finally:
         image.info.update(hidden)
 
@@ -56,6 +69,7 @@ def collect_exif(image: Image.Image) -> tuple[bytes | None, list[str]]:
         found = read_exif(image)
     except BROKEN_EXIF:
         return None, ["broken EXIF"]
+    wanted.endian = found.endian  # some text and notes of makers go by it
     for tag in sorted(_TAGS & found.keys()):
         try:
             value = found.get_ifd(tag) if tag in DIRECTORIES else found[tag]
@@ -70,6 +84,8 @@ def collect_exif(image: Image.Image) -> tuple[bytes | None, list[str]]:
                 broken.append(f"a broken {_name(tag)}")
             continue
         inner = {key: _kept(one) for key, one in value.items()}
+        if ExifTags.IFD.Interop in inner:  # a place in the file
+            inner[ExifTags.IFD.Interop] = found.get_ifd(ExifTags.IFD.Interop)
         bad = [key for key, one in inner.items() if not _is_written(tag, {key: one})]
         broken += [f"a broken {_name(key)}" for key in bad]
         wanted[tag] = {key: one for key, one in inner.items() if key not in bad}

@@ -47,7 +47,8 @@ def encrypt_file(
         Whatever Pillow opens.
     dst : path
         In a folder that exists, and without the extension of another format, as it becomes a
-        JPEG. The file appears whole or not at all.
+        JPEG. The file appears whole or not at all; where there are no hard links (FAT), a kill at
+        the wrong moment may leave an empty one.
     key : Key
     metadata : {"seal", "strip"}
         EXIF, XMP, color profile, comment, resolution, all other APPn and COM segments of a JPEG

@@ -19,7 +19,7 @@ from jpegcrypt.codec import write as jpeg
 from jpegcrypt.codec.parse import signature
 from jpegcrypt.encoder import MAX_SIDE
 from jpegcrypt.errors import ImageTooLarge, JpegcryptError, MetadataWarning, UnreadableImage
-from jpegcrypt.exif import BROKEN_EXIF, collect_exif, read_exif
+from jpegcrypt.exif import BROKEN_EXIF, collect_exif, hidden_xmp, read_exif
 from jpegcrypt.header import is_header
 from jpegcrypt.left_out import find_left_out
 from jpegcrypt.metadata import Metadata, Segment, Text
@@ -123,7 +123,8 @@ def _load(data: bytes) -> tuple[Image.Image, Pixels | None, Metadata]:
         pixels = _decode_jpeg(data, image)
         if pixels is None:
             _drop_text(image)
-            image.load()
+            with hidden_xmp(image):
+                image.load()
             _drop_text(image)  # what stood behind the pixels
         metadata = Metadata.from_pillow(image)
         if not metadata.exif:

@@ -162,7 +162,7 @@ class Key:
         make a key with Key.generate() and keep it with its save()
         """
         path = os.fspath(path)
-        if os.fsencode(path).startswith(_FILE_PREFIX):
+        if _FILE_PREFIX in os.fsencode(path):
             raise KeyFileError(
                 "found a key, expected the name of its file",
                 hint="whoever saw this line has the key: make another one",

@@ -420,7 +420,8 @@ def _as_bytes(value: str | bytes | None) -> bytes | None:
 
 def _tells_resolution(image: Image.Image) -> bool:
     """Whether a resolution is not the 1 dpi that Pillow makes up for a TIFF without one."""
-    return ExifTags.Base.XResolution in getattr(image, "tag_v2", {ExifTags.Base.XResolution})
+    both = {ExifTags.Base.XResolution, ExifTags.Base.YResolution}
+    return both <= set(getattr(image, "tag_v2", both))
 
 
 def _as_dpi(value: Any) -> tuple[float, float] | None:

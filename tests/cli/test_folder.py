@@ -120,9 +120,9 @@ def test_what_is_there_must_not_be_older_than_its_source(photos):
     made = os.stat("noise/rocket.jpg").st_mtime
     os.utime("photos/rocket.jpg", (made + 1e9, made + 1e9))  # a clock that was wrong
     for name in ("noise/rocket.jpg", "again/rocket.jpg.png"):
-        os.utime(name, (made - 60, made - 60))
-    os.utime("photos/summer/a.jpg", (made - 30, made - 30))
-    os.utime("noise/summer/a.jpg", (made - 60, made - 60))
+        os.utime(name, (made - 600, made - 600))
+    os.utime("photos/summer/a.jpg", (made - 300, made - 300))
+    os.utime("noise/summer/a.jpg", (made - 600, made - 600))
     check_transcript("""
         $ jpegcrypt encrypt photos noise --key album.key
         jpegcrypt: noise/summer/a.jpg: is there, but older than photos/summer/a.jpg
@@ -149,11 +149,27 @@ def test_what_is_there_must_be_of_the_format(photos):
     shutil.copy("noise/rocket.jpg", "again/summer/a.png")
     check_transcript("""
         $ jpegcrypt decrypt noise again --key album.key
-        jpegcrypt: again/rocket.jpg.png: is there, but no picture, expected a PNG
+        jpegcrypt: again/rocket.jpg.png: is there, found <...>, expected a PNG
         hint: delete it, and the same command makes it anew
-        jpegcrypt: again/summer/a.png: is there, but a JPEG, expected a PNG
+        jpegcrypt: again/summer/a.png: is there, found <...>, expected a PNG
         jpegcrypt: 0 decrypted, 3 there already, 2 failed
         [1]
+    """)
+    shutil.copytree("noise", "jpegs")
+    assert (
+        "0 decrypted, 5 failed"
+        in jpegcrypt("decrypt noise jpegs --key album.key --format jpg").stderr
+    )
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "ppm"])
+def test_going_on_with_what_was_decrypted(photos, suffix):
+    """Without the key, which checking does not take."""
+    jpegcrypt("encrypt photos noise --key album.key")
+    assert jpegcrypt(f"decrypt noise again --key album.key --format {suffix}").exit_code == 0
+    check_transcript(f"""
+        $ jpegcrypt decrypt noise again --key missing.key --format {suffix}
+        jpegcrypt: 0 decrypted, 5 there already
     """)
 
 

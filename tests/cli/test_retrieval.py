@@ -86,10 +86,10 @@ def test_equally_similar_pictures_are_ranked_as_they_are_scored() -> None:
     Index(features, paths, labels, list("abcdefghij"), np.zeros(100, bool), "m").save("same.npz")
     jpegcrypt("evaluate same.npz --rankings list.json")
     listed = json.loads(Path("list.json").read_text())
-    found = [result["hit"] for query in listed for result in query["results"]]
-    assert len(found) == 100
-    assert sum(found) < 25  # each class would find itself first, or never, in the index's order
-    assert len({query["results"][0]["path"] for query in listed}) <= 2
+    for query in listed:
+        classes = {result["path"].partition("/")[0] for result in query["results"]}
+        assert len(query["results"]) == 10
+        assert len(classes) > 3  # in the order of the index they are of one, or two
 
 
 def test_memory_that_is_not_enough_is_said(monkeypatch) -> None:

@@ -29,6 +29,14 @@ _HEAD = 16  # bytes that tell kinds of files apart
 _HEADER_WITHIN = 1 << 18  # bytes, for segments that others put before it
 _HEADER = re.compile(rb"\xff%c..(%s)" % (SEGMENT_MARKER, re.escape(MAGIC)), re.DOTALL)
 _END_WITHIN = 1024
+_STARTS = {
+    "BMP": re.compile(rb"BM"),
+    "JPEG": re.compile(rb"\xff\xd8"),
+    "PNG": re.compile(rb"\x89PNG\r\n"),
+    "PPM": re.compile(rb"P[56]"),
+    "TIFF": re.compile(rb"II\*\0|MM\0\*"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
 _MADE_ANEW = "delete it, and the same command makes it anew"
 
 
@@ -52,6 +60,8 @@ class Conversion:
         Whether an error only says that a file of that name is no concern of ours.
     check_done : callable
         Raises if the file of that path is not what `work` may have made.
+    checks_keys : bool
+        Whether that wants the keys unlocked.
     """
 
     verb: str
@@ -61,6 +71,7 @@ class Conversion:
     rename: Callable[[str], str]
     is_foreign: Callable[[Exception, str], bool]
     check_done: Callable[[str], None]
+    checks_keys: bool
 
 
 def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversion:
@@ -78,6 +89,7 @@ def encryption(keys: KeyFile | Passphrase, options: dict[str, Any]) -> Conversio
             and (format_of_name(name) is None or _is_side_file(name))
         ),
         check_done=lambda path: _check_encrypted(path, keys),
+        checks_keys=True,
     )
 
 
@@ -123,23 +135,20 @@ def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> C
             and (_format(name) != "JPEG" or _is_side_file(name))
         ),
         check_done=lambda path: _check_decrypted(path, FORMATS[suffix]),
+        checks_keys=False,
     )
 
 
 def _check_decrypted(path: str, format: str) -> None:
-    """Raise unless a file is of a format, as its start tells."""
-    try:
-        with Image.open(path) as image:
-            found = image.format
-    except UnidentifiedImageError:
-        found = None
-    except Image.DecompressionBombError:
-        return
-    if found != format:
+    """Raise unless a file is of a format, as its start tells, and not encrypted."""
+    with open(path, "rb") as file:
+        head = file.read(_HEADER_WITHIN if format == "JPEG" else _HEAD)
+    if not _STARTS[format].match(head):
         raise JpegcryptError(
-            f"is there, but {'no picture' if found is None else f'a {found}'}, expected a {format}",
-            hint=_MADE_ANEW,
+            f"is there, found {signature(head)}, expected a {format}", hint=_MADE_ANEW
         )
+    if format == "JPEG" and _HEADER.search(head):
+        raise JpegcryptError("is there, but is encrypted", hint=_MADE_ANEW)
 
 
 def _is_side_file(name: str) -> bool:

@@ -38,7 +38,7 @@ from jpegcrypt.images import warning_about
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _LARGE = 1 << 24  # bytes of a file that is asked what it is before it is read, such as a video
-_CLOCK = 2  # seconds to which file systems round times
+_CLOCK = 60  # seconds that the clocks of two file systems may differ
 _LISTED = 20  # failures that a terminal shows
 _GO_ON = "the same command goes on where it stopped"
 
@@ -74,7 +74,7 @@ def convert_folder(
     for task in tasks:
         (there if not overwrite and _is_done(task.dst) else todo).append(task)
     counts = Counter({conversion.verb: 0, "there already": 0})
-    if todo or there:
+    if todo or (there and conversion.checks_keys):
         conversion.unlock()
 
     def count_there(task: Task) -> None:
@@ -114,7 +114,7 @@ def convert_folder(
                     counts[conversion.verb] += 1
                 elif conversion.is_foreign(error, task.src):
                     counts["no picture"] += 1
-                elif isinstance(error, FileExistsError) and error.filename == task.dst:
+                elif isinstance(error, FileExistsError) and _is_done(task.dst):
                     count_there(task)  # another process made it meanwhile
                 elif isinstance(error, OSError) and error.errno in _DISK_FULL:
                     raise Stop(explain(error)[0], hint=f"make room: {_GO_ON}")

@@ -42,7 +42,7 @@ def enough_memory() -> Iterator[None]:
         raise Stop("not enough memory for this model and pictures of this size") from error
 
 
-_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
 
 
 @contextmanager
@@ -173,9 +173,9 @@ def _check(device: str) -> None:
     import torch
 
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
+        reason = re.split(r"[.\n]", str(error))[0]
         raise Stop(
             f"device {device}: {reason}", hint="cpu, or cuda where PyTorch has it"
         ) from error

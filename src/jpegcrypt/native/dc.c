@@ -58,8 +58,9 @@ jc_status jc_dc_to_residuals(const jc_frame *frame, int c, const uint8_t *plane,
     const jc_component *p = &frame->component[c];
     size_t n = jc_component_blocks(frame, c), i = 0;
     int step = quantizer->natural[0], bound = jc_dc_bound(step), sum = 0;
-    int16_t *plain = malloc(2 * n * sizeof *plain), *residual = plain + n;
+    int16_t *plain = malloc(2 * n * sizeof *plain);
     if (!plain) return JC_NO_MEMORY;
+    int16_t *residual = plain + n;
     for (uint32_t y = 0; y < p->blocks_h; y++)
         for (uint32_t x = 0; x < p->blocks_w; x++, i++) {
             plain[i] = (int16_t)quantized_dc(plane + i * JC_BLOCK, step);
