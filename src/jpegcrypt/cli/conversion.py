@@ -37,7 +37,7 @@ _STARTS = {
     "TIFF": re.compile(rb"II\*\0|MM\0\*"),
     "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
 }
-_MADE_ANEW = "delete it, and the same command makes it anew"
+MADE_ANEW = "delete it, and the same command makes it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +101,15 @@ def _check_encrypted(path: str, keys: KeyFile | Passphrase) -> None:
         tail = file.read()
     found = _HEADER.search(head)
     if not found:
-        raise NotEncrypted("is there, but is not encrypted", hint=_MADE_ANEW)
+        raise NotEncrypted("is there, but is not encrypted", hint=MADE_ANEW)
     payload = head[found.start(1) :]
     header = Header.unpack(payload[: packed_size(payload)], offset=found.start(1))
     if not keys.fit(header):
         raise WrongKey(
-            f"is there, but encrypted with the key {header.key_id.hex()}", hint=_MADE_ANEW
+            f"is there, but encrypted with the key {header.key_id.hex()}", hint=MADE_ANEW
         )
     if b"\xff\xd9" not in tail:  # EOI; others may add something behind
-        raise MalformedJpeg("is there, but cut short", hint=_MADE_ANEW)
+        raise MalformedJpeg("is there, but cut short", hint=MADE_ANEW)
 
 
 def decryption(keys: KeyFile | Passphrase, suffix: str, *, max_pixels: int) -> Conversion:
@@ -145,10 +145,10 @@ def _check_decrypted(path: str, format: str) -> None:
         head = file.read(_HEADER_WITHIN if format == "JPEG" else _HEAD)
     if not _STARTS[format].match(head):
         raise JpegcryptError(
-            f"is there, found {signature(head)}, expected a {format}", hint=_MADE_ANEW
+            f"is there, found {signature(head)}, expected a {format}", hint=MADE_ANEW
         )
     if format == "JPEG" and _HEADER.search(head):
-        raise JpegcryptError("is there, but is encrypted", hint=_MADE_ANEW)
+        raise JpegcryptError("is there, but is encrypted", hint=MADE_ANEW)
 
 
 def _is_side_file(name: str) -> bool:

@@ -24,7 +24,7 @@ import click
 
 from jpegcrypt import atomic
 from jpegcrypt.batch import THUMBNAIL_BYTES, in_order
-from jpegcrypt.cli.conversion import Conversion
+from jpegcrypt.cli.conversion import MADE_ANEW, Conversion
 from jpegcrypt.cli.terminal import (
     FAILED,
     INTERRUPTED,
@@ -185,10 +185,7 @@ def _check_newer(task: Task) -> None:
     """Raise if the source changed after the target was made; one from the future tells nothing."""
     src, dst = os.stat(task.src).st_mtime, os.stat(task.dst).st_mtime
     if dst + _CLOCK < src <= time.time():
-        raise JpegcryptError(
-            f"is there, but older than {task.src}",
-            hint="delete it, and the same command makes it anew",
-        )
+        raise JpegcryptError(f"is there, but older than {task.src}", hint=MADE_ANEW)
 
 
 def _is_special(path: str) -> bool:
