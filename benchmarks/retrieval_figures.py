@@ -140,8 +140,8 @@ def ratios(runs: dict[str, list[Result]]) -> Iterator[str]:
 
 
 def costs(speeds: list[Result]) -> Iterator[str]:
-    yield "What a model costs: from files to features, so many pictures, each second by the clock"
-    yield "and milliseconds of processor time, the best of three rounds; in training,"
+    yield "What a model costs: from files to features, pictures a second by the clock and"
+    yield "milliseconds of processor time, the best of three rounds over so many; in training,"
     yield "processor time of a step forward and back, and of all steps of the recipe."
     yield f"{PICTURES_A_SECOND} pictures a second were the aim for `{OURS}`."
     yield "`python benchmarks/retrieval_speed.py`"

@@ -38,11 +38,16 @@ def read_exif(image: Image.Image) -> Image.Exif:
     {}
     """
     if kept := image.info.get("exif"):  # Pillow may have looked at the XMP by now
-        found = Image.Exif()
-        found.load(kept)
-        return found
+        return parse_exif(kept)
     with hidden_xmp(image):
         return image.getexif()
+
+
+def parse_exif(exif: bytes) -> Image.Exif:
+    """Read EXIF as it stands in a file; raises one of BROKEN_EXIF if it is none."""
+    parsed = Image.Exif()
+    parsed.load(exif)
+    return parsed
 
 
 @contextmanager

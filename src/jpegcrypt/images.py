@@ -19,7 +19,7 @@ from jpegcrypt.codec import write as jpeg
 from jpegcrypt.codec.parse import signature
 from jpegcrypt.encoder import MAX_SIDE
 from jpegcrypt.errors import ImageTooLarge, JpegcryptError, MetadataWarning, UnreadableImage
-from jpegcrypt.exif import BROKEN_EXIF, collect_exif, hidden_xmp, read_exif
+from jpegcrypt.exif import BROKEN_EXIF, collect_exif, hidden_xmp, parse_exif, read_exif
 from jpegcrypt.header import is_header
 from jpegcrypt.left_out import find_left_out
 from jpegcrypt.metadata import Metadata, Segment, Text
@@ -211,12 +211,6 @@ def _upright(pixels: Pixels, read: Callable[[], Image.Exif]) -> Pixels:
     return pixels if turn is None else turn(pixels)
 
 
-def _parse_exif(exif: bytes) -> Image.Exif:
-    parsed = Image.Exif()
-    parsed.load(exif)
-    return parsed
-
-
 _UPRIGHT: dict[Any, Callable[[Pixels], Pixels]] = {
     2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1], 4: lambda p: p[::-1],
     5: lambda p: p.swapaxes(0, 1), 6: lambda p: np.rot90(p, -1),
@@ -389,7 +383,7 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
     pixels, options = picture.pixels, _keep_what_fits(picture.metadata, format).keywords()
     exif = picture.metadata.exif
     if exif and "exif" not in options:
-        pixels = np.ascontiguousarray(_upright(pixels, lambda: _parse_exif(exif)))
+        pixels = np.ascontiguousarray(_upright(pixels, lambda: parse_exif(exif)))
     if format == "JPEG":
         return encode(
             pixels,
