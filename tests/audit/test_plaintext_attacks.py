@@ -7,7 +7,9 @@ from PIL import Image
 from checks import photo, tiles
 from jpegcrypt.audit import exact
 from jpegcrypt.audit.attacks import chosen_plaintext, known_plaintext
-from jpegcrypt.audit.target import OWNER, Lu2022
+from jpegcrypt.audit.attacks.known_plaintext import smooth_dc
+from jpegcrypt.audit.picture import psnr, ssim
+from jpegcrypt.audit.target import ATTACKER, OWNER, Lu2022
 from jpegcrypt.cipher.bank import BANKS, matrices
 from jpegcrypt.cipher.plan import component_plan
 
@@ -84,6 +86,33 @@ def test_chosen_pictures_give_everything(bank, dc):
     assert found[NEXT].value == 1
     assert found[TRANSFORMS].value > (0.7 if bank == "signs256" else 0.98)
     assert found[PSNR].value > found[PSNR].perfect - (6 if bank == "signs256" else 0.5)
+
+
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("dc", ["permuted", "residual"])
+@pytest.mark.parametrize("bank", BANKS)
+def test_ac_values_in_place_show_the_picture(bank, dc, gray):
+    picture = tiles(1)[0]
+    picture = np.ascontiguousarray(picture[:, :, 1]) if gray else picture
+    target = Lu2022(bank=bank, dc=dc)
+    data = target.encrypt(picture, 0)
+    seen, wrong = (
+        ssim(picture, target.decrypt(data, plan, carried=smooth_dc(target, data, plan)))
+        for plan in (target.plan(data), target.plan(data, key=ATTACKER))
+    )
+    assert seen > 0.45
+    assert wrong < 0.1
+
+
+def test_smooth_dc_values_help_where_residuals_add_up():
+    target = Lu2022(bank="signs256", dc="residual", key_mode="fixed")
+    known, picture = tiles(2)
+    data = target.encrypt(picture, 1)
+    pairs = known_plaintext.known(target, known, target.encrypt(known, 0))
+    plan = [known_plaintext.recover([pair], target.bank) for pair in pairs]
+    as_it_is = target.decrypt(data, plan)
+    seen = known_plaintext.opened(target, data, plan, picture)
+    assert psnr(picture, seen) > psnr(picture, as_it_is) + 2
 
 
 def test_more_known_pictures_know_more():

@@ -59,6 +59,15 @@ def transform(
     return done
 
 
+def inverse_transform(
+    values: Float, row: npt.NDArray[np.integer], column: npt.NDArray[np.integer], bank: Float
+) -> Float:
+    """Undo `transform`, as the matrices are orthogonal: X = [M_c(u)^T Z[:, u]] M_r."""
+    columns_done = np.einsum("ncji,njc->nic", bank[column], values)
+    done: Float = columns_done @ bank[row]
+    return done
+
+
 def quantize(values: Float, table: npt.NDArray[np.integer]) -> Blocks:
     """Round to steps, halves to even, so the same for a value and its negative."""
     return np.clip(np.rint(np.round(values / table, TIE)), -1023, 1023).astype(np.int16)

@@ -12,16 +12,17 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from jpegcrypt import api
+from jpegcrypt import _core, api
 from jpegcrypt.audit import dc, places
 from jpegcrypt.audit.dc import Values
 from jpegcrypt.audit.histograms import components
 from jpegcrypt.audit.places import Order
 from jpegcrypt.cipher.bank import transform_bank
 from jpegcrypt.cipher.plan import ComponentPlan
-from jpegcrypt.codec.coefficients import Coefficients, read_coefficients
+from jpegcrypt.codec.coefficients import Coefficients, decode_scans, read_coefficients
 from jpegcrypt.codec.decode import decode_planes, planes_to_image
 from jpegcrypt.codec.parse import parse
+from jpegcrypt.codec.tables import quantizer
 from jpegcrypt.errors import FixedKeyWarning
 from jpegcrypt.key import Key
 from jpegcrypt.schemes import load, lu2022, names
@@ -186,10 +187,37 @@ class Lu2022:
         """As in `Placed`."""
         return self.plan(data)[0].permutation.astype(np.intp)
 
-    def decrypt(self, data: bytes, plan: Sequence[ComponentPlan]) -> Pixels:
-        """Decrypt with a plan instead of a key, as an attacker does who found one."""
+    def decrypt(
+        self,
+        data: bytes,
+        plan: Sequence[ComponentPlan],
+        *,
+        carried: Sequence[Values] | None = None,
+    ) -> Pixels:
+        """Decrypt with a plan instead of a key, as an attacker does who found one.
+
+        Parameters
+        ----------
+        data : bytes
+        plan : sequence of ComponentPlan
+        carried : sequence of int array (rows, columns), optional
+            What to take, by component, for what DC mode `permuted` would have the blocks carry.
+        """
         jpeg = parse(data)
         head, _ = api.find_header(jpeg)
+        if carried is not None:
+            coefficients = decode_scans(jpeg)
+            for blocks, values in zip(coefficients, carried, strict=True):
+                blocks[:, :, 0] = values
+            planes, _ = _core.coefficients_to_planes(
+                jpeg.frame,
+                coefficients,
+                [quantizer(table.tobytes()) for table in jpeg.tables],
+                bank=transform_bank(self.bank),
+                plan=plan,
+                levels=head.levels,
+            )
+            return planes_to_image(jpeg, planes)
         planes, _ = decode_planes(
             jpeg,
             bank=transform_bank(self.bank),

@@ -10,7 +10,9 @@ quantized magnitudes of its cipher block, up to transposition. For the others it
 rotation and row matrix, the magnitudes of the first row and the energies of the columns below it.
 The cheapest assignment of predictions to cipher blocks is the permutation (Hungarian method); the
 matrices of a block are then those that come nearest to it. Blocks that look alike are
-interchangeable in this picture, but not in the next one, so further known pictures help.
+interchangeable in this picture, but not in the next one, so further known pictures help. Where the
+signs of DC values stay open, or residuals add up with their errors, DC values that make the next
+picture smooth (`smoothness.means`) may do better; who attacks sees which of the two does.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,8 @@ from scipy.optimize import linear_sum_assignment
 
 from jpegcrypt.api import decode
 from jpegcrypt.audit import exact
+from jpegcrypt.audit.attacks.smoothness import means
+from jpegcrypt.audit.dc import Values
 from jpegcrypt.audit.exact import Float
 from jpegcrypt.audit.histograms import components
 from jpegcrypt.audit.outcome import Measure, Outcome, Panel
@@ -201,10 +205,17 @@ def transforms_found(found: ComponentPlan, truth: ComponentPlan, bank: str) -> f
 
 
 def _apply(records: npt.NDArray[np.uint8], block: Float, bank: str) -> Float:
-    choices = matrices(bank)
     blocks = exact.rotate(np.tile(block, (len(records), 1, 1)), records[:, 9])
+    return exact.transform(blocks, *_chosen(records, bank))
+
+
+def _chosen(
+    records: npt.NDArray[np.uint8], bank: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float]:
+    """Return the index of the row matrix of blocks, those of their columns, and all matrices."""
+    choices = matrices(bank)
     indices = records[:, :9].astype(np.int64) % len(choices)
-    return exact.transform(blocks, indices[:, 0], indices[:, 1:], choices)
+    return indices[:, 0], indices[:, 1:], choices
 
 
 def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
@@ -223,6 +234,31 @@ def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
     return outcomes
 
 
+def opened(target: Lu2022, data: bytes, plan: Sequence[ComponentPlan], picture: Pixels) -> Pixels:
+    """Decrypt with a plan and DC values as they are, or smooth ones, whatever is more like it."""
+    ways = (None, smooth_dc(target, data, plan))
+    tries = [target.decrypt(data, plan, carried=carried) for carried in ways]
+    return max(tries, key=lambda one: psnr(picture, one))
+
+
+def smooth_dc(target: Lu2022, data: bytes, plan: Sequence[ComponentPlan]) -> list[Values]:
+    """Return what blocks would carry, by component, if DC values were to make a picture smooth."""
+    c = read_coefficients(data)
+    carried = []
+    for blocks, table, own in zip(components(c), c.qt, plan, strict=True):
+        values = blocks.reshape(-1, 8, 8) * table.astype(np.float64)
+        values[:, 0, 0] = 0
+        row, column, choices = _chosen(own.records, target.bank)
+        samples = exact.rotate(
+            exact.inverse_transform(values, row, column, choices), -own.records[:, 9].astype(int)
+        )
+        ac = exact.in_place(samples.reshape(blocks.shape), own.permutation)
+        wanted = np.rint(means(_DCT @ ac @ _DCT.T) / table[0, 0]).astype(np.int64)
+        sign = np.sign(choices[row, 0, 0] * choices[column[:, 0], 0, 0]).astype(np.int64)
+        carried.append((sign * wanted.ravel()[own.permutation]).reshape(wanted.shape))
+    return carried
+
+
 def score(
     target: Lu2022,
     attack: str,
@@ -236,8 +272,8 @@ def score(
     """Say how good a plan is: for the file it was learned from, and for the next one."""
     own, truth = target.plan(learned_from), target.plan(data)
     looks = learned.magnitudes
-    opened = target.decrypt(data, found)
-    wrong = target.decrypt(data, target.plan(data, key=ATTACKER))
+    seen = opened(target, data, found, picture)
+    wrong = opened(target, data, target.plan(data, key=ATTACKER), picture)
     right = target.decrypt(data, truth)
     n = len(truth[0].permutation)
     kind = attack.removesuffix("_plaintext")
@@ -257,7 +293,7 @@ def score(
                 1,
             ),
             Measure(
-                "PSNR of the next picture", psnr(picture, opened), psnr(picture, wrong),
+                "PSNR of the next picture", psnr(picture, seen), psnr(picture, wrong),
                 psnr(picture, right), "dB",
             ),
             Measure(
@@ -270,6 +306,6 @@ def score(
         [
             Panel("next picture", picture),
             Panel("encrypted", decode(data)),
-            Panel(f"opened with {some}", opened),
+            Panel(f"opened with {some}", seen),
         ],
     )  # fmt: skip
