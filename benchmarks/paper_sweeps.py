@@ -55,12 +55,12 @@ def _sizes(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
 
 
 def _patches(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
-    yield "lu2022, table IV: `gmlp` with fixed keys."
+    yield "lu2022, table IV: `gmlp` with fixed keys, of one seed."
     yield ""
     yield f"| patch | epochs | {' | '.join(MEASURES.values())} |"
     yield f"|--:|--:|{'--:|' * len(MEASURES)}"
     for patch in PATCHES:
-        same = runs.get("gmlp-fixed" if patch == 8 else f"gmlp-fixed-p{patch}")
+        same = (runs.get("gmlp-fixed" if patch == 8 else f"gmlp-fixed-p{patch}") or [])[:1]
         cells = [
             _cell(f"{average(same, rule):.3f}" if same else None, paper[f"{what}, patch {patch}"])
             for rule, what in MEASURES.items()
@@ -88,7 +88,9 @@ def _weights(runs: Runs, paper: Mapping[str, str]) -> Iterator[str]:
                 _cell(measured.get((quarters, what)), paper[f"mAP, {what.format(size)}"])
                 for what, _ in _weighted("")
             ]
-            yield f"| {block} | {quarters * quarter} | {after or ''} | {' | '.join(cells)} |"
+            there = any((quarters, what) in measured for what, _ in _weighted(""))
+            told = after if after and there else ""
+            yield f"| {block} | {quarters * quarter} | {told} | {' | '.join(cells)} |"
 
 
 def _weighted(scheme: str) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ measure of how well.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -35,12 +36,12 @@ from benchmarks import paper_sweeps, paper_tables, retrieval_report
 from benchmarks.photographs import labelled_crops
 from benchmarks.speed import cpu_model
 from jpegcrypt import atomic
-from jpegcrypt.dataset import encrypt_dataset
+from jpegcrypt.dataset import encrypt_dataset, list_tasks
 from jpegcrypt.images import read_image
 from jpegcrypt.key import Key
 from jpegcrypt.retrieval import checkpoint, models
 from jpegcrypt.retrieval.embed import features_of
-from jpegcrypt.retrieval.folders import SPLITS, read_folder
+from jpegcrypt.retrieval.folders import SPLITS
 from jpegcrypt.retrieval.index import similarity
 from jpegcrypt.retrieval.metrics import score, unit
 from jpegcrypt.retrieval.train import Step, read_pictures, train
@@ -172,27 +173,44 @@ def make_data(
 ) -> tuple[list[Path], int]:
     """Return folders with the pictures as a run wants them, made if they are not there.
 
-    And the number of pictures that could not be encrypted.
+    And the number of pictures that could not be encoded.
     """
+    _check_source(source, work)
+    failed: set[Path] = set()
     if not run.cipher:
         target = work / "plain"
-        paths = read_folder(source).paths
-        for done, path in enumerate(paths, start=1):
-            made = (target / path.relative_to(source)).with_suffix(".jpg")
-            if not made.exists():
+        tasks = list(list_tasks(source, target, ".jpg"))  # as for encrypted ones
+        for done, (path, made) in enumerate(tasks, start=1):
+            if not made.is_file() or not made.stat().st_size:
+                try:
+                    pixels, _ = read_image(path.read_bytes(), strip=True)
+                except jpegcrypt.JpegcryptError:
+                    failed.add(path)
+                    continue
                 made.parent.mkdir(parents=True, exist_ok=True)
-                pixels, _ = read_image(path.read_bytes(), strip=True)
                 atomic.write(
                     made, jpegcrypt.encode(pixels, quality=QUALITY), overwrite=True, durable=False
                 )
-            tick(done, len(paths))
-        return [target], 0
+            tick(done, len(tasks))
+        return [target], len(failed)
     folders = [work / f"{run.folder}-{version}" for version in range(run.versions)]
-    failed: set[Path] = set()
     for folder in folders:
         report = encrypt_dataset(source, folder, KEY, progress=tick, **run.cipher)
         failed.update(path for path, _ in report.failed)
     return folders, len(failed)
+
+
+def _check_source(source: Path, work: Path) -> None:
+    """End where the files of a work folder were made of other pictures than these."""
+    paths = sorted(path for path in source.rglob("*") if path.is_file())
+    told = [f"{path.relative_to(source).as_posix()} {path.stat().st_size}" for path in paths]
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
+    record = work / "source.sha256"
+    if not record.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        atomic.write(record, digest.encode(), overwrite=False)
+    elif record.read_text("ascii") != digest:
+        sys.exit(f"{work}: made of other pictures than {source} has; choose another --work")
 
 
 def measure(

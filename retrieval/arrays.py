@@ -37,10 +37,11 @@ from jpegcrypt.retrieval.folders import Indices
 
 Array = npt.NDArray[Any]
 
-_FORMAT = "jpegcrypt arrays 4"  # part of every cache key: a change of what is stored changes it
+_FORMAT = "jpegcrypt arrays 5"  # part of every cache key: a change of what is stored changes it
 _RECORD = "record.json"
 _CHUNK = 64  # files handed to a process at a time, or fewer:
 _CHUNK_SIZE = 64_000_000  # bytes of rows
+_AHEAD = 8  # chunks for each process that may wait for who takes them
 _WORTH_A_PROCESS = 30_000_000  # bytes of files; below, starting one and sending takes longer
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -234,7 +235,7 @@ def _read_coefficients(data: bytes, cipher_only: bool, layout: _Layout) -> _Pict
     n_blocks = tuple(rows * columns for rows, columns in jpeg.frame.block_shapes)
     _compare("coefficients", n_blocks, layout)
     components = [blocks.reshape(-1, 64) for blocks in decode_scans(jpeg)]
-    coefficients = np.concatenate(components)[:, ZIGZAG]
+    coefficients = np.concatenate(components)[:, ZIGZAG].clip(-_LARGEST, _LARGEST)
     steps = np.stack(jpeg.tables)[:, ZIGZAG]
     if header is None:
         levels = _take_off_means(coefficients, steps[:, 0], n_blocks)
@@ -262,6 +263,9 @@ def _compare(what: str, found: tuple[int, ...], layout: _Layout) -> None:
         raise ValueError(f"{what} {found}, expected {layout} as the first file has")
 
 
+# Categories of T.81, tables F.1 and F.2: DC values are differences at most, AC values have 10 bits.
+# A damaged file may have others, for which models have no place.
+_LARGEST = np.array([2047, *[1023] * 63], np.int16)
 _PLAIN = "a picture without a jpegcrypt header, expected an encrypted one"
 
 
@@ -308,17 +312,20 @@ def _load(
             except OSError:
                 if not entry.is_dir():  # somebody else was quicker
                     raise
-    record = json.loads(Path(entry, _RECORD).read_text("utf-8"))
-    n = len(record["kept"])
-    return _Loaded(
-        {
-            name: np.memmap(entry / name, dtype, "r", shape=(n, *shape))
-            for name, (dtype, shape) in record["rows"].items()
-        },
-        tuple(record["layout"]),
-        np.array(record["kept"], np.intp),
-        [Skipped(paths[int(index)], reason) for index, reason in record["skipped"].items()],
-    )
+    try:
+        record = json.loads(Path(entry, _RECORD).read_text("utf-8"))
+        n = len(record["kept"])
+        return _Loaded(
+            {
+                name: np.memmap(entry / name, dtype, "r", shape=(n, *shape))
+                for name, (dtype, shape) in record["rows"].items()
+            },
+            tuple(record["layout"]),
+            np.array(record["kept"], np.intp),
+            [Skipped(paths[int(index)], reason) for index, reason in record["skipped"].items()],
+        )
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise ValueError(f"{entry}: a broken part of the cache ({error}); remove it") from error
 
 
 def _cache_key(paths: Sequence[Path], read: _Reader, cipher_only: bool) -> str:
@@ -403,11 +410,14 @@ def _pictures(
     size = sum(row.nbytes for row in first.rows.values())
     n = max(1, min(_CHUNK, _CHUNK_SIZE // size))
     chunks = [left[i : i + n] for i in range(0, len(left), n)]
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
-    for pictures in parallel(
-        joblib.delayed(_read_chunk)(chunk, read, cipher_only, first.layout) for chunk in chunks
-    ):
-        yield from pictures
+    window = _AHEAD * workers  # joblib does not wait for who takes what it has done
+    with joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1) as parallel:
+        for i in range(0, len(chunks), window):
+            for pictures in parallel(
+                joblib.delayed(_read_chunk)(chunk, read, cipher_only, first.layout)
+                for chunk in chunks[i : i + window]
+            ):
+                yield from pictures
 
 
 def _size(path: Path) -> int:

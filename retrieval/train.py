@@ -219,7 +219,8 @@ def train(
     classes = [pictures.classes[label] for label in known]
     skips = bool((config or {}).get("stochastic_depth"))  # blocks, whose weights then get no step
     accelerator = Accelerator(
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=skips)]
+        mixed_precision="no",  # `recipe.precision` alone decides, not the environment
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=skips)],
     )
     batches = _Batches(targets, recipe, accelerator.process_index, accelerator.num_processes)
     state: dict[str, Any] = {
@@ -280,7 +281,7 @@ def train(
                 version = pictures.versions[int(draw.integers(len(pictures.versions)))]
                 for group in stepper.param_groups:
                     group["lr"] = recipe.rate(number / batches.per_epoch)
-                loss = _step(
+                loss, norm = _step(
                     learner,
                     stepper,
                     accelerator,
@@ -288,9 +289,10 @@ def train(
                     torch.from_numpy(targets[picked]).to(accelerator.device),
                     recipe,
                 )
-                if not math.isfinite(loss):
+                if not math.isfinite(norm):
+                    what = "gradient" if math.isfinite(loss) else "loss"
                     raise Diverged(
-                        f"the loss is {loss} at step {number + 1} of {total}, epoch {epoch + 1}, "
+                        f"the {what} is {norm} at step {number + 1} of {total}, epoch {epoch + 1}, "
                         f"with learning rate {recipe.rate(number / batches.per_epoch):.2g} in "
                         f"{recipe.precision}; try a lower rate, a longer warm-up or float32"
                     )
@@ -319,6 +321,8 @@ def train(
             if "mAP" not in state["history"][-1]:
                 state["history"][-1] |= measured()
             save(finished=True)
+        elif kept is not None and begun == total and accelerator.is_main_process:
+            _write_log(path, state["history"])  # which a kill may have kept from being written
     return network.eval().cpu()
 
 
@@ -352,22 +356,28 @@ def _step(
     batch: Batch,
     labels: torch.Tensor,
     recipe: Recipe,
-) -> float:
-    """Change the weights by one batch, and return the loss; NaN if they would be no numbers."""
+) -> tuple[float, float]:
+    """Change the weights by one batch, unless that makes them no numbers.
+
+    Returns
+    -------
+    loss, norm : float
+        The norm of the gradient, of which NaN and infinity change nothing; the loss if that is.
+    """
     learner.train()
     half = recipe.precision == "bf16"
     with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=half):
         features, logits = learner(batch)
     loss = total_loss(features.float(), logits.float(), labels, recipe)
     value = loss.item()
-    if math.isfinite(value):
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        norm = accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm)
-        if not torch.isfinite(norm):
-            return math.nan
+    if not math.isfinite(value):
+        return value, value
+    optimizer.zero_grad()
+    accelerator.backward(loss)
+    norm = float(accelerator.clip_grad_norm_(learner.parameters(), recipe.clip_norm))
+    if math.isfinite(norm):
         optimizer.step()
-    return value
+    return value, norm
 
 
 def _digest(pictures: Pictures, train: Indices, test: Indices, processes: int) -> str:

@@ -88,6 +88,19 @@ def test_odd_entries_do_not_stop_the_others(plain: Path, tmp_path: Path) -> None
     assert failed["0.png"] == "cannot be read: No such file or directory"
 
 
+def test_a_folder_that_cannot_be_read_stops_it(plain: Path, tmp_path: Path, monkeypatch) -> None:
+    scan = os.scandir
+
+    def refused(path):
+        if Path(path).name == "b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError):
+        encrypt_dataset(plain, tmp_path / "cipher", KEY)
+
+
 def test_a_folder_that_cannot_be_written_stops_it(plain: Path, tmp_path: Path, monkeypatch) -> None:
     synced = []
     monkeypatch.setattr(os, "sync", lambda: synced.append("all"))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 from benchmarks import (
     paper_sweeps,
@@ -70,6 +71,27 @@ def test_a_run_leaves_its_file_and_is_not_run_again(tmp_path, monkeypatch, capsy
     assert f"| block_set-nonce | stratified | 1 | 3 of 30 | {result['parameters']:,} |" in report
     with pytest.raises(SystemExit, match="of other settings"):
         retrieval.main([*arguments, "--set", "epochs=4"])
+    next(source.rglob("[0-9]*.png")).unlink()
+    path.unlink()
+    with pytest.raises(SystemExit, match="made of other pictures than"):
+        retrieval.main(arguments)
+
+
+def test_plain_and_encrypted_pictures_are_the_same(tmp_path) -> None:
+    source, work = tmp_path / "source", tmp_path / "work"
+    picture = Image.new("RGB", (16, 8), "teal")
+    for name in ("a/1.png", "a/2.webp", "b/1.bmp"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(source / name)
+    (source / "b" / "broken.png").touch()
+    found = []
+    for run in retrieval.runs():
+        if run.name in ("block_set-nonce", "block_set-plain"):
+            (root, *_), failed = retrieval.make_data(source, work, run, lambda done, of: None)
+            found.append(
+                ({path.relative_to(root).as_posix() for path in root.rglob("*.jpg")}, failed)
+            )
+    assert found == [({"a/1.jpg", "a/2.jpg", "b/1.jpg"}, 1)] * 2
 
 
 def test_the_page_is_current() -> None:

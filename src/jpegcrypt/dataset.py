@@ -112,7 +112,7 @@ def encrypt_dataset(
         raise ValueError(f"{target} lies in {source}: write to a folder beside it")
     encrypt_one = _encryption(scheme, key, settings)
     suffix = ".png" if scheme == "feng2021" and settings.get("quality") is None else ".jpg"
-    tasks = list(_tasks(source, target, suffix))
+    tasks = list(list_tasks(source, target, suffix))
     there = next((goal for _, goal in tasks if goal.exists()), None)
     _agree(target, {"scheme": scheme, "key id": key.id.hex(), "size": size, **settings}, there)
     todo = [task for task in tasks if not task[1].is_file() or task[1].stat().st_size == 0]
@@ -155,12 +155,17 @@ def _encryption(scheme: str, key: Key, settings: dict[str, Any]) -> Callable[[Im
     return encrypt_one
 
 
-def _tasks(source: Path, target: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
+def list_tasks(source: Path, target: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
     """Yield each picture and what it becomes, in order of names; hidden files are left out."""
     if not source.is_dir():
         raise NotADirectoryError(f"{source}: expected a folder of pictures")
     taken: dict[Path, Path] = {}
-    for path in sorted(source.rglob("*")):
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    found = os.walk(source, onerror=fail)
+    for path in sorted(Path(folder, name) for folder, _, names in found for name in names):
         relative = path.relative_to(source)
         hidden = any(part.startswith(".") for part in relative.parts)
         if path.suffix.lower() not in SUFFIXES or hidden or _is_special(path):

@@ -120,7 +120,7 @@ def test_pictures_that_the_model_learned_from_are_no_queries() -> None:
     paths = {one["query"] for one in listed} | {r["path"] for one in listed for r in one["results"]}
     assert paths == {f"set/{name}/{i}.jpg" for name in ("red", "blue") for i in (7, 8, 9)}
     every = json.loads(jpegcrypt("evaluate index.npz --json --all").stdout)
-    assert (every["learned"], every["queries"]) == (0, 19)
+    assert (every["learned"], every["queries"]) == (13, 19)
 
 
 def test_a_folder_whose_classes_nothing_tells() -> None:
@@ -183,6 +183,16 @@ def test_the_page_shows_what_each_side_may_see() -> None:
         jpegcrypt: set/red/1.jpg: no list that search --json or evaluate --rankings wrote
         [1]
     """)
+    for other in (
+        '[{"query": "a.jpg", "results": [{"path": "a.jpg", "similarity": "high"}]}]',
+        '[{"query": 5, "results": []}]',
+        '[{"query": "a.jpg", "results": [7]}]',
+        "[" * 100_000,
+    ):
+        Path("other.json").write_text(other)
+        failed = jpegcrypt("page other.json no.html")
+        assert (failed.exit_code, Path("no.html").exists()) == (1, False)
+        assert "other.json: no list that search --json" in failed.stderr
     server, owner = (Path(f"{name}.html").read_text() for name in ("server", "owner"))
     queries = json.loads(Path("list.json").read_text())
     assert [query["class"] for query in queries] == ["blue", "red"]

@@ -34,6 +34,7 @@ def test_a_training_may_end_with_its_warmup():
         ("learning_rate=NaN", "learning_rate 'NaN', expected a number from 0"),
         ("learning_rate=x", "learning_rate 'x', expected a number from 0"),
         ("hidden=-1", "hidden '-1', expected a whole number from 0"),
+        (f"words={10**20}", f"words '{10**20}', expected a whole number from 0"),
         ("hidden=[1]", "hidden '[1]', expected a whole number from 0"),
         ("milestones=x", "milestones 'x', expected whole numbers"),
         ("histograms=1", "histograms '1', expected true or false"),

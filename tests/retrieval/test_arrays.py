@@ -10,15 +10,20 @@ import pytest
 from PIL import Image
 
 import jpegcrypt
+from checks import components
+from format_reader import read_picture
 from jpegcrypt import Key
+from recode import SEPARATE, recode
 
 pytest.importorskip("joblib", reason="joblib is not installed; the retrieval extra brings it")
 
 from jpegcrypt.api import find_header
+from jpegcrypt.codec.coefficients import read_coefficients
 from jpegcrypt.codec.parse import parse
 from jpegcrypt.codec.tables import ZIGZAG
-from jpegcrypt.retrieval import arrays
+from jpegcrypt.retrieval import arrays, models
 from jpegcrypt.retrieval.arrays import load_coefficients, load_pixels
+from jpegcrypt.retrieval.embed import embed
 
 KEY = Key(bytes(32))
 
@@ -46,6 +51,32 @@ def folder(tmp_path: Path) -> Path:
     (folder / "8-cut.png").write_bytes((folder / "7-plain.png").read_bytes()[:80])
     (folder / "9-link.jpg").symlink_to("nowhere")
     return folder
+
+
+def test_coefficients_that_no_encoder_writes_are_no_trouble_for_a_model(tmp_path: Path) -> None:
+    """DC differences add up to values beyond those of T.81, down to the least of int16."""
+    path = tmp_path / "broken.jpg"
+    data = jpegcrypt.encrypt(picture(48, 32), KEY)
+    c = read_picture(data)
+    for blocks in c.blocks:
+        blocks[:] = 0
+        dc = blocks[:, :, 0, 0]
+        dc[:] = np.maximum(-32768, -2047 * np.arange(1, dc.size + 1)).reshape(dc.shape)
+    path.write_bytes(recode(data, c, script=SEPARATE))
+    assert components(read_coefficients(path.read_bytes()))[0].min() == -32768
+    loaded = load_coefficients([path])
+    assert loaded.coefficients.min() == -2047
+    for model in ("block_set", "dct_histogram", "code_transformer"):
+        assert np.isfinite(embed(models.create(model, classes=2), [path]).features).all()
+
+
+def test_a_broken_entry_of_the_cache_is_named(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    load_pixels(listed(folder), cache=cache)
+    (entry,) = cache.iterdir()
+    (entry / "record.json").write_text("")
+    with pytest.raises(ValueError, match=f"{entry}: a broken part of the cache"):
+        load_pixels(listed(folder), cache=cache)
 
 
 def listed(folder: Path) -> list[Path]:

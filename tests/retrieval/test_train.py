@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from accelerate.state import AcceleratorState
 
 from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval import train as training
@@ -238,6 +239,29 @@ def test_a_finished_run_is_left_alone(tmp_path, pictures) -> None:
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+def test_the_environment_does_not_change_the_precision(tmp_path, pictures, monkeypatch) -> None:
+    """`accelerate launch` tells by a variable what it was once set up with."""
+    recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    there = _train(tmp_path / "a", pictures, *SPLIT, recipe).state_dict()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")
+    without = _train(tmp_path / "b", pictures, *SPLIT, recipe).state_dict()
+    assert all(torch.equal(there[name], without[name]) for name in there)
+
+
+def test_the_log_of_a_finished_run_is_written_if_it_is_missing(tmp_path, pictures) -> None:
+    path = tmp_path / "model.safetensors"
+    recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2)
+    _train(path, pictures, *SPLIT, recipe)
+    log = tmp_path / "model.safetensors.csv"
+    before = log.read_text()
+    log.unlink()
+    _train(path, pictures, *SPLIT, recipe, resume=True)
+    assert log.read_text() == before
+
+
 def test_a_seed_is_a_run(tmp_path, pictures) -> None:
     def run(name: str, seed: int):
         recipe = Recipe(epochs=1, batch_classes=2, batch_pictures=2, seed=seed)
@@ -276,8 +300,9 @@ def test_nan_stops_the_run_and_spares_the_checkpoint(tmp_path, pictures) -> None
     )
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) at step \d+ of .* 1e\+30"):
         _train(path, pictures, *SPLIT, recipe, save_every=0)
-    if path.exists():
-        assert checkpoint.load(path).training["step"] > 0
+    if path.exists():  # saved after every step that was taken
+        kept = checkpoint.load(path)
+        assert all(torch.isfinite(one).all() for one in kept.network.state_dict().values())
 
 
 def test_features_that_are_no_numbers_stop_the_run(tmp_path, pictures) -> None:

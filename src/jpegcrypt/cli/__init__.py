@@ -397,7 +397,7 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a fil
     show_default=True,
     help="Which 70 % to learn from; mAP is measured on the others.",
 )
-@click.option("--split-seed", type=int, default=2020, show_default=True)
+@click.option("--split-seed", type=click.IntRange(min=0), default=2020, show_default=True)
 @click.option(
     "--set",
     "settings",

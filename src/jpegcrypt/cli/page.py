@@ -55,8 +55,9 @@ def _read(rankings: str) -> list[dict[str, Any]]:
     try:
         listed: list[dict[str, Any]] = json.loads(data)
         for ranking in listed:
-            _ = ranking["query"], [result["path"] for result in ranking["results"]]
-    except (ValueError, KeyError, TypeError):
+            for one in ({"path": ranking["query"]}, *ranking["results"]):
+                _ = Path(one["path"]), float(one.get("similarity", 0))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("no list that search --json or evaluate --rankings wrote") from None
     return listed
 
@@ -82,7 +83,7 @@ def _cell(picture: dict[str, Any], view: Callable[[bytes], Pixels], *, caption: 
     image.save(file, "PNG")
     source = base64.b64encode(file.getvalue()).decode()
     kind = "" if "hit" not in picture else "hit" if picture["hit"] else "miss"
-    below = f"{picture['similarity']:.3f}" if caption and "similarity" in picture else ""
+    below = f"{float(picture['similarity']):.3f}" if caption and "similarity" in picture else ""
     return (
         f'<td class="{kind}"><img src="data:image/png;base64,{source}" '
         f'alt="{html.escape(path, quote=True)}" title="{html.escape(path, quote=True)}">'

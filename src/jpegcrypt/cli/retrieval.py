@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,9 @@ def enough_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+        killed = isinstance(error, BrokenExecutor)  # a process that reads pictures
+        known = killed or isinstance(error, MemoryError)
+        if not known and not _OUT_OF_MEMORY.search(str(error)):
             raise
         raise Stop("not enough memory for this model and pictures of this size") from error
 
@@ -127,7 +130,7 @@ def evaluate(
             }
             for gallery, scores in galleries.items()
         }
-        told = {"learned": len(learned), "queries": len(new), "gallery": stored}
+        told = {"learned": int(found.learned.sum()), "queries": len(new), "gallery": stored}
         click.echo(json.dumps(told, indent=1))
         return
     for gallery, scores in galleries.items():

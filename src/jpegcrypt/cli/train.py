@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -53,7 +54,7 @@ def train(
         )
     except ValueError as error:  # names the file itself
         raise Stop(str(error)) from error
-    except MemoryError:
+    except (MemoryError, BrokenExecutor):  # of a process that reads pictures
         raise Stop(
             f"{data}: not enough memory for its pictures", hint="--cache keeps them on disk"
         ) from None
@@ -82,6 +83,10 @@ def train(
                 resume=resume,
                 watch=bar.show,
             )
+    except FileExistsError as error:  # since it was looked for
+        raise Stop(
+            f"{error.filename or out}: the file exists", hint="train into another"
+        ) from error
     except (training.Diverged, ValueError) as error:  # names the file where it is about one
         raise Stop(str(error)) from error
     except KeyboardInterrupt:
@@ -130,7 +135,8 @@ def value(name: str, text: str, kind: Any) -> Any:
         return found
     numbers = found if isinstance(found, list) else [found]
     types: tuple[type, ...] = (int, float) if kind is float else (int,)
-    if kind is not bool and all(type(one) in types and 0 <= one < math.inf for one in numbers):
+    end = math.inf if kind is float else 2**31
+    if kind is not bool and all(type(one) in types and 0 <= one < end for one in numbers):
         if get_origin(kind) is tuple:
             return tuple(numbers)
         if numbers == [found]:
@@ -170,7 +176,7 @@ class _Bar:
     def show(self, step: "Step") -> None:
         """Show where training is."""
         self.moved = True
-        if step.mean_average_precision is not None:
+        if step.mean_average_precision is not None and math.isfinite(step.mean_average_precision):
             self.result = f", mAP {step.mean_average_precision:.4f}"
         self._progress.update(
             self._task,
