@@ -54,8 +54,9 @@ def write(
                 rest = rest[file.write(rest) :]
             if durable:
                 os.fsync(file.fileno())
-        if mode is not None and stat.S_IMODE(os.stat(temporary).st_mode) != mode:
-            os.chmod(temporary, mode)
+            if mode is not None and stat.S_IMODE(os.fstat(file.fileno()).st_mode) != mode:
+                # Not by name where possible: who may write here could put a link in its place.
+                os.chmod(file.fileno() if os.chmod in os.supports_fd else temporary, mode)
         if overwrite:
             os.replace(temporary, path)
         else:

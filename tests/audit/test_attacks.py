@@ -114,6 +114,17 @@ def test_outline_of_a_plain_file():
     assert outcome.verdict == "works"
 
 
+def test_edges_of_each_map_have_a_chance_of_their_own():
+    """A map of many edges shares more of them by luck than a map of few."""
+    rng = np.random.default_rng(0)
+    plain, noise = rng.random((2, 16, 24))
+    step = np.repeat([0.0, 1.0], 12)[None].repeat(16, 0)
+    busy, calm = outline.edges("busy", plain, noise), outline.edges("calm", step, step)
+    assert abs(busy.value - busy.chance) < 0.1
+    assert calm.value == 1
+    assert calm.chance < busy.chance
+
+
 @pytest.mark.parametrize("dc", ["permuted", "residual"])
 @pytest.mark.parametrize("bank", BANKS)
 def test_outline(bank, dc):

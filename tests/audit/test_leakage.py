@@ -52,6 +52,17 @@ def test_unrelated_files_are_found_by_chance():
         assert row.leak_ratio > 0.5
 
 
+@pytest.mark.parametrize("n", [2, 4, 8, 100])
+def test_chance_is_that_of_the_best_feature(n):
+    """The feature that finds most is chosen afterwards: with few pictures, one always does."""
+    rng = np.random.default_rng(0)
+    hits = rng.binomial(n, 1 / n, (20_000, len(FEATURES))).max(1) / n
+    row = rows(Plain(), 2)["DCC"]
+    (measure, *_) = leakage.reidentified([row] * len(FEATURES), n).measures
+    assert measure.chance == pytest.approx(hits.mean(), abs=0.01)
+    assert measure.value == 1
+
+
 def test_each_ratio_is_that_of_its_own_distance():
     """Totals differ from file to file, so that the raw ratio is not the normalized one."""
     plain, cipher = (

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist, pdist
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from jpegcrypt.audit import dc
 from jpegcrypt.audit.histograms import FEATURES, Feature, components, magnitudes
@@ -199,13 +199,18 @@ def reidentification(distances: npt.NDArray[np.float64]) -> Rate:
 
 
 def reidentified(rows: Sequence[Row], n: int) -> Outcome:
-    """Return the table as an attack: a list of candidates, and a key of the attacker's own."""
+    """Return the table as an attack: a list of candidates, and a key of the attacker's own.
+
+    Chance is what the best of so many features finds, were each no more than a guess of its own.
+    """
+    hits = np.arange(n)
+    chance = float((1 - binom.cdf(hits, n, 1 / n) ** len(rows)).sum() / n)
     ranked = sorted(rows, key=lambda row: -row.own_key.value)
     return Outcome(
         "reidentification",
         f"one file, and {n} candidates",
         [
-            Measure(f"right one found by {row.feature}", row.own_key.value, 1 / n, 1)
+            Measure(f"right one found by {row.feature}", row.own_key.value, chance, 1)
             for row in ranked[:SHOWN]
         ],
     )

@@ -103,29 +103,22 @@ def compare(
     """Compare maps of plain and of encrypted files; the one that correlates best comes first."""
     found = {name: [correlation(a[name], b[name]) for a, b in pairs] for name in NAMES}
     names = sorted(NAMES, key=lambda name: -float(np.mean(found[name])))
-    rng = np.random.default_rng(0)
-    by_chance = []
-    for a, b in pairs:
-        best = b[names[0]]
-        anywhere = rng.permutation(best.ravel()).reshape(best.shape)
-        by_chance.append(edge_similarity(enlarged(a[names[0]]), enlarged(anywhere)))
     by_luck = luck(pairs)
     measures = [
         mean([Measure(f"{name}, correlation", rho, by_luck, 1) for rho in found[name]])
         for name in names
     ]
-    for name in names:
-        edges = [
-            Measure(
-                f"{name}, edges shared",
-                edge_similarity(enlarged(a[name]), enlarged(b[name])), chance, 1,
-            )
-            for (a, b), chance in zip(pairs, by_chance, strict=True)
-        ]  # fmt: skip
-        measures.append(mean(edges))
+    measures += [mean([edges(name, a[name], b[name]) for a, b in pairs]) for name in names]
     panels = [Panel("plain", first)]
     panels += [Panel(name, enlarged(pairs[0][1][name])) for name in names[:3]]
     return Outcome("outline", attacker, measures, panels, is_bound)
+
+
+def edges(name: str, plain: Map, cipher: Map) -> Measure:
+    """Return how many edges two maps share, and how many with the blocks in a random order."""
+    anywhere = np.random.default_rng(0).permutation(cipher.ravel()).reshape(cipher.shape)
+    shared, chance = (edge_similarity(enlarged(plain), enlarged(b)) for b in (cipher, anywhere))
+    return Measure(f"{name}, edges shared", shared, chance, 1)
 
 
 def luck(pairs: Sequence[tuple[Maps, Maps]]) -> float:
