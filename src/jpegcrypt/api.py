@@ -198,8 +198,9 @@ def decrypt(
         The file, also after a lossless rewrite that kept its APP11 segments.
     key : Key
     verify : bool
-        False shows the picture of a file that was changed, without metadata if they were.
-        Dangerous: whoever changed it chose what you see.
+        False shows the picture of a file that was changed, without metadata if they were, unless
+        its header or the pieces of its metadata are in disorder. Dangerous: whoever changed it
+        chose what you see.
     max_pixels : int
         Larger pictures are refused.
     threads : int
@@ -562,6 +563,8 @@ def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
     Raises
     ------
     NotEncrypted, MalformedJpeg, UnsupportedJpeg, ImageTooLarge
+    TamperedFile
+        If there are two headers, or the pieces of its metadata are in disorder.
 
     Examples
     --------

@@ -65,7 +65,8 @@ def encrypt_dataset(
     """Encrypt every picture below a folder into the same tree below another.
 
     Names stay, but for the extension: .png for feng2021 without a quality, .jpg otherwise. Files
-    that are there are passed over, so the same call goes on where it stopped. Metadata is left out.
+    that are there and not empty are passed over, so the same call goes on where it stopped. What
+    has no name of a picture (BMP, JPEG, PNG, PNM, TIFF, WebP) is left out, and so is metadata.
 
     Parameters
     ----------

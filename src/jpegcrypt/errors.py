@@ -5,7 +5,7 @@
     JpegcryptError
     ├── WrongKey            the file was encrypted with another key
     ├── NotEncrypted        an ordinary JPEG: nothing to decrypt
-    ├── TamperedFile        the right key, but the content is not what was encrypted
+    ├── TamperedFile        the file is not what was encrypted
     ├── KeyFileError        a key file that cannot be read or written
     ├── UnreadableImage     a source that is no image, is broken, or cannot become a JPEG
     └── JpegError           about the JPEG itself, no key involved
@@ -50,7 +50,7 @@ class NotEncrypted(JpegcryptError):
 
 
 class TamperedFile(JpegcryptError):
-    """The key is right, but the file was changed after encryption."""
+    """The file was changed after encryption."""
 
 
 class KeyFileError(JpegcryptError):

@@ -114,21 +114,23 @@ def parse_background(
     type=click.Choice(["givens128", "authors16", "signs256"]),
     default="givens128",
     show_default=True,
-    help="Transforms the key chooses from; the others hide less.",
+    help="Transforms the key chooses from; the others leave magnitudes in clear.",
 )
 @click.option(
     "--dc",
     type=click.Choice(["permuted", "residual"]),
     default="permuted",
     show_default=True,
-    help="residual: smaller files, slower to decrypt; predicted brightness is permuted.",
+    help="residual: smaller files, slower to decrypt; of brightness, what a prediction leaves is "
+    "permuted.",
 )
 @click.option(
     "--key-mode",
     type=click.Choice(["nonce", "content", "fixed"]),
     default="nonce",
     show_default=True,
-    help="nonce: every file differs. content: equal pictures give equal files. "
+    help="nonce: every file differs. content: equal pictures and metadata give equal files, with "
+    "one key file and equal settings; a passphrase has a new salt each time. "
     "fixed: only to reproduce papers, hides nothing from who knows one picture.",
 )
 @click.option(
@@ -395,7 +397,7 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a fil
     type=click.Choice(["stratified", "unseen-classes", "all"]),
     default="stratified",
     show_default=True,
-    help="Which 70 % to learn from; mAP is measured on the others.",
+    help="Which 70 % to learn from; mAP is measured on the others. all: learn from every picture.",
 )
 @click.option("--split-seed", type=click.IntRange(min=0), default=2020, show_default=True)
 @click.option(
@@ -403,7 +405,7 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a fil
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Change the model or its training: epochs=30, seed=1, precision=bf16, depth=6, ...",
+    help="Change the model or its training: epochs=30, seed=1, precision=bf16, words=256, ...",
 )
 @plain_option
 @click.option("--cache", metavar="FOLDER", help="Keep decoded pictures here for the next time.")
