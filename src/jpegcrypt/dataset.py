@@ -66,7 +66,7 @@ def encrypt_dataset(
 
     Names stay, but for the extension: .png for feng2021 without a quality, .jpg otherwise. Files
     that are there and not empty are passed over, so the same call goes on where it stopped. What
-    has no name of a picture (BMP, JPEG, PNG, PNM, TIFF, WebP) is left out, and so is metadata.
+    has no name of a picture (BMP, JPEG, PNG, PPM, TIFF, WebP) is left out, and so is metadata.
 
     Parameters
     ----------
