@@ -202,8 +202,10 @@ def make_data(
 
 def _check_source(source: Path, work: Path) -> None:
     """End where the files of a work folder were made of other pictures than these."""
-    paths = sorted(path for path in source.rglob("*") if path.is_file())
-    told = [f"{path.relative_to(source).as_posix()} {path.stat().st_size}" for path in paths]
+    told = [
+        f"{path.relative_to(source).as_posix()} {path.lstat().st_size}"
+        for path, _ in list_tasks(source, work, ".jpg")
+    ]
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
     record = work / "source.sha256"
     if not record.exists():
