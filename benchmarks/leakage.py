@@ -11,6 +11,7 @@ makes no others.
 import argparse
 import json
 import shutil
+import string
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,32 +23,36 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import Progress
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import jpegcrypt
 from benchmarks import leakage_schemes
 from benchmarks.photographs import FULL_FRAME, Pixels, photograph
 from benchmarks.sources import BENCHMARKS, LIBRARY, ROOT, digest, sources
-from jpegcrypt.audit import exact, leakage, report
+from jpegcrypt.audit import columns, exact, leakage, report
 from jpegcrypt.audit.attacks import (
+    altered_copy,
     chosen_plaintext,
     file_level,
+    former_jpeg,
     jigsaw,
     key_schedule,
     known_plaintext,
     many_pictures,
     outline,
     randomness,
+    re_encryption,
     replacement,
     smoothness,
 )
 from jpegcrypt.audit.data import choose, same_size
 from jpegcrypt.audit.keyspace import blocks, bounds
 from jpegcrypt.audit.outcome import Outcome
-from jpegcrypt.audit.target import Lu2022
+from jpegcrypt.audit.target import ATTACKER, Lu2022
 from jpegcrypt.images import read_image
 
 RESULTS = Path(__file__).parent / "results" / "leakage"
@@ -57,6 +62,7 @@ BANKS = ("givens128", "signs256", "authors16")
 KEY_MODES = ("nonce", "content", "fixed")
 DC_MODES = ("permuted", "residual")
 QUALITIES = (75, 90)  # the attacks take the first
+SOURCE_QUALITIES = (75, 90, 95)  # of files whose pictures were JPEGs, or are encrypted again
 PAGES = ("givens128-nonce-permuted", "authors16-fixed-permuted")  # kept with their figures
 PAGE = "page"
 
@@ -64,6 +70,8 @@ PICTURES, QUICK_PICTURES = 100, 8
 # The first and the last are shown in reports: free to copy by the docstrings of skimage.data.
 SHOWN = ("chelsea", "coffee", "stereo_motorcycle", "rocket", "astronaut")
 SIZE, LARGE = (192, 128), (384, 256)
+LETTERS = string.ascii_uppercase + string.digits + " "
+MARGIN, SHIFTS = 16, (4, 24)  # pixels at the corner, from which copies are cut, and further
 CROWD = (5, 10, 25, 50, 100, 200, 500)  # files under one key
 
 
@@ -124,6 +132,7 @@ def attacks(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
         *known_plaintext.run(target, photographs),
         *chosen_plaintext.run(target, photographs),
         *many_pictures.run(target, crowd),
+        *altered_copy.run(target, photographs),
         *smoothness.run(target, photographs),
         *file_level.run(target, crowd),
     ]
@@ -182,6 +191,109 @@ def one_known_picture() -> list[dict[str, Any]]:
     return found
 
 
+def transforms_told(*, quick: bool) -> list[dict[str, Any]]:
+    """What former JPEGs and further encryptions tell of transforms, by bank and quality."""
+    names, qualities = (SHOWN[:1], SOURCE_QUALITIES[:1]) if quick else (SHOWN, SOURCE_QUALITIES)
+    photographs = [fitted(name, SIZE) for name in names]
+    found = []
+    for bank, quality in product(BANKS, qualities):
+        target = Lu2022(bank=bank, quality=quality)
+        kinds = len(columns.transforms(bank).mixing)
+        for attack in (former_jpeg, re_encryption) if kinds > 1 else (former_jpeg,):
+            (outcome,) = attack.run(target, photographs)
+            found.append(
+                {"bank": bank, "quality": quality, "kinds": kinds} | report.outcome_as_data(outcome)
+            )
+    return found
+
+
+def copies(pictures: Sequence[Pixels]) -> list[dict[str, Any]]:
+    """How often the files of pictures are found by copies that are not the same to the pixel."""
+    lying = [p if p.shape[1] >= p.shape[0] else p.swapaxes(0, 1) for p in pictures]
+    least = [side + MARGIN + max(SHIFTS) for side in SIZE]
+    lying = [p for p in lying if p.shape[1] >= least[0] and p.shape[0] >= least[1]]
+    if len(lying) < 2:
+        return []
+    made: dict[str, Callable[[Pixels], Pixels]] = {
+        "the picture itself": cut,
+        "saved as a JPEG of quality 30": lambda p: jpegcrypt.decode(
+            jpegcrypt.encode(cut(p), quality=30)
+        ),
+        "halved and enlarged again": lambda p: cut(halved(p)),
+    }
+    for shift in SHIFTS:
+        made[f"cut {shift} pixels elsewhere"] = lambda p, shift=shift: cut(p, shift)  # type: ignore[misc]
+    target = Lu2022()
+    files = [target.encrypt(cut(p), i) for i, p in enumerate(lying)]
+    cipher = [leakage.describe_encrypted(target, data) for data in files]
+    found = []
+    for name, copy in made.items():
+        copied = [copy(p) for p in lying]
+        plain = [leakage.describe_plain(target, target.encode(p)) for p in copied]
+        own = [
+            leakage.describe_encrypted(target, target.encrypt(p, i, key=ATTACKER))
+            for i, p in enumerate(copied)
+        ]
+        rows = leakage.table(plain, cipher, own)
+        found.append(
+            {"copy": name, "pictures": len(lying)}
+            | {row.feature: asdict(row.own_key) for row in rows}
+        )
+    return found
+
+
+def cut(picture: Pixels, shift: int = 0) -> Pixels:
+    """Cut `SIZE` out of a picture, from a corner near its own, or further in."""
+    first = MARGIN + shift
+    return np.ascontiguousarray(picture[first : first + SIZE[1], first : first + SIZE[0]])
+
+
+def halved(picture: Pixels) -> Pixels:
+    """Return a picture after a time at half its size."""
+    image = Image.fromarray(picture)
+    small = image.resize((image.width // 2, image.height // 2))
+    return np.asarray(small.resize(image.size))
+
+
+def letters() -> list[dict[str, Any]]:
+    """How many blocks of a page of text are told by who knows its font, without their places."""
+    text = "".join(np.random.default_rng(0).choice([*LETTERS], SIZE[0] * SIZE[1] // 128).tolist())
+    page, alphabet = written(text, SIZE[0] // 8), written(LETTERS, len(LETTERS))
+    # The same block may stand in several letters: each is called by its first place.
+    _, first, alike = np.unique(blocks_of(alphabet), axis=0, return_index=True, return_inverse=True)
+    name = first[alike.reshape(-1)]
+    halves = np.arange(len(name)).reshape(2, -1)  # upper and lower, by letter
+    letter = np.array([LETTERS.index(one) for one in text]).reshape(-1, SIZE[0] // 8)
+    plain = name[halves[:, letter]].swapaxes(0, 1).reshape(-1)
+    found = []
+    for bank in BANKS:
+        target = Lu2022(bank=bank)
+        data = target.encrypt(page, 0)
+        cost = known_plaintext.costs(known_plaintext.known(target, alphabet, data)[0], bank)
+        truth = plain[target.plan(data)[0].permutation]
+        cheapest = cost <= cost.min(1, keepdims=True)
+        hits = (cheapest * (name == truth[:, None])).sum(1) / cheapest.sum(1)
+        black = truth != name[LETTERS.index(" ")]  # not only white
+        chance = np.bincount(truth[black]).max() / black.sum()
+        found.append({"bank": bank, "blocks": float(hits[black].mean()), "chance": float(chance)})
+    return found
+
+
+def written(text: str, columns: int) -> Pixels:
+    """Return text as a gray picture, a letter in two blocks, one above the other."""
+    font = ImageFont.load_default_imagefont()
+    image = Image.new("L", (8 * columns, 16 * -(-len(text) // columns)), 255)
+    for i, one in enumerate(text):
+        ImageDraw.Draw(image).text((8 * (i % columns) + 1, 16 * (i // columns) + 2), one, 0, font)
+    return np.asarray(image)
+
+
+def blocks_of(picture: Pixels) -> Pixels:
+    """Return the blocks of a gray picture in raster order, (n, 64)."""
+    height, width = picture.shape
+    return picture.reshape(height // 8, 8, width // 8, 8).swapaxes(1, 2).reshape(-1, 64)
+
+
 def exact_zeros(pictures: Sequence[Pixels]) -> list[dict[str, Any]]:
     """Largest distances of the published scheme in exact arithmetic, with and without rotation."""
     found = []
@@ -235,6 +347,9 @@ def units(
     }
     if not quick:
         work["one_known_picture"] = one_known_picture
+    work["transforms_told"] = lambda: transforms_told(quick=quick)
+    work["letters"] = letters
+    work["copies"] = lambda: copies(pictures)
     work["crowds"] = lambda: crowds(many)
     for quality, dc, bank, key_mode in product(QUALITIES, DC_MODES, BANKS, KEY_MODES):
         name = f"{bank}-{key_mode}-{dc}"
@@ -289,7 +404,9 @@ def run(
     return pages, {
         "data": f"{name} ({len(pictures)} pictures)",
         "attacked": {"photographs": list(SHOWN), "size": list(SIZE)},
-        "versions": {one: version(one) for one in ("jpegcrypt", "numpy", "scipy", "scikit-image")},
+        "versions": {
+            one: version(one) for one in ("jpegcrypt", "numpy", "scipy", "scikit-image", "pillow")
+        },
         "key_space": {"size": list(SIZE), "bits": report.rounded(bounds(blocks(*SIZE)))},
         "configurations": configurations,
         **{unit: found[unit] for unit in work if "-" not in unit},

@@ -31,6 +31,7 @@ SEVERITY = {
     "outline": "outlines",
     "replacement": "replacement",
     "reidentification": "the right one of a list of candidates is found",
+    "altered_copy": "where a picture differs from a known one is found",
     "file_level": "the file length tells candidates apart",
 }
 HISTOGRAMS = ("DCC", "DCH", "ACC", "ACH")
@@ -180,8 +181,11 @@ def rates(found: Found) -> Iterator[str]:
 
 def found_again(row: Found) -> str:
     """Write how often one statistic finds a file: naive, with a key of one's own, its interval."""
-    own = row["own_key"]
-    return f"{row['naive']['value']:.0%}, {own['value']:.0%} ({own['low']:.0%}-{own['high']:.0%})"
+    return f"{row['naive']['value']:.0%}, {interval(row['own_key'])}"
+
+
+def interval(rate: Found) -> str:
+    return f"{rate['value']:.0%} ({rate['low']:.0%}-{rate['high']:.0%})"
 
 
 def fixed_keys(found: Found) -> Iterator[str]:
@@ -256,6 +260,40 @@ def alone(found: Found) -> Iterator[str]:
         )
 
 
+def transforms(found: Found, attack: str) -> Iterator[str]:
+    """Every measure of an attack on transforms, by bank and quality.
+
+    Where all transforms of a bank are of one kind, no attack tells them apart.
+    """
+    outcomes = [one for one in found["transforms_told"] if one["attack"] == attack]
+    yield f"| bank, quality | {' | '.join(m['name'] for m in outcomes[0]['measures'])} |"
+    yield f"|---|{'--:|' * len(outcomes[0]['measures'])}"
+    for one in outcomes:
+        cells = (
+            "-"
+            if one["kinds"] == 1 and "columns" in m["name"]
+            else f"{m['value']:.0%} ({m['chance']:.1%})"
+            for m in one["measures"]
+        )
+        yield f"| `{one['bank']}`, {one['quality']} | {' | '.join(cells)} |"
+
+
+def copied(found: Found) -> Iterator[str]:
+    shown = ("level shifts", "|DC carried|", "block energies", "EOB positions")
+    yield f"| copy | {' | '.join(name.replace('|', chr(92) + '|') for name in shown)} |"
+    yield f"|---|{'--:|' * len(shown)}"
+    for one in found["copies"]:
+        cells = " | ".join(interval(one[name]) for name in shown)
+        yield f"| {one['copy']} | {cells} |"
+
+
+def letters(found: Found) -> Iterator[str]:
+    yield "| bank | blocks told | chance |"
+    yield "|---|--:|--:|"
+    for one in found["letters"]:
+        yield f"| `{one['bank']}` | {one['blocks']:.0%} | {one['chance']:.1%} |"
+
+
 def zeros(found: Found) -> Iterator[str]:
     names = ("DCC", "|DCC|", "ACC", "|ACC|", "DCH", "ACH")
     headings = (name.replace("|", "\\|") for name in names)
@@ -306,6 +344,15 @@ def policy_text(found: Found) -> str:
             "",
             *rates(found),
             "",
+            f"Found among parts of {size} by copies of them, encrypted with a key of his own:",
+            "",
+            *copied(found),
+            "",
+            f"A page of random letters, {size}, gray, whose font is known and lies on the grid:",
+            "halves of letters that are told from their blocks, though not where they stand:",
+            "",
+            *letters(found),
+            "",
             "Known and chosen pictures, luma:",
             "",
             *fixed_keys(found),
@@ -313,6 +360,16 @@ def policy_text(found: Found) -> str:
             "Fixed keys, one known picture of 384x256:",
             "",
             *one_picture(found),
+            "",
+            "Photographs that were JPEGs before: first columns whose transform is found out, and",
+            "pictures whose old quality is; in brackets chance, for the quality the answer without",
+            "an old JPEG. Where transforms differ by signs alone nobody tells them apart (-):",
+            "",
+            *transforms(found, "former_jpeg"),
+            "",
+            "Photographs that are encrypted again and again with fresh nonces:",
+            "",
+            *transforms(found, "re_encryption"),
             "",
             "Share of blocks whose nearest relative is a neighbor, and in brackets the error of",
             "the layout, 1 for a random one:",

@@ -116,6 +116,19 @@ def test_what_was_measured() -> None:
             assert {v for a, v in verdicts if a == name} == {wanted}, one["settings"]
         for name in ("outline", "jigsaw", "replacement"):
             assert {v for a, v in verdicts if a == name} == {"fails"}, one["settings"]
+    for one in found["transforms_told"]:
+        rows = {m["name"]: m["value"] - m["chance"] for m in one["measures"]}
+        if one["bank"] == leakage.BANKS[0] and one["quality"] == 95:
+            assert one["verdict"] == "works", one["attack"]
+        if one["bank"] == leakage.BANKS[0] and one["quality"] == 75 and "former" in one["attack"]:
+            assert one["verdict"] == "fails"
+            assert rows["first columns found, quality 75 before"] < 0.02
+        if one["quality"] == 95 and "former" in one["attack"]:
+            assert rows["old quality told, 75"] == 1, one["bank"]
+    for one in found["copies"]:
+        if "24 pixels" not in one["copy"]:
+            assert one["level shifts"]["value"] > 0.9, one["copy"]
+    assert all(one["blocks"] > 0.5 for one in found["letters"])
     best = {50: 0.0, 75: 0.0}
     for row in found["one_known_picture"]:
         if row["bank"] == "authors16":

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from jpegcrypt.audit.attacks import (
+    altered_copy,
     chosen_plaintext,
     file_level,
+    former_jpeg,
     jigsaw,
     known_plaintext,
     many_pictures,
     outline,
     randomness,
+    re_encryption,
     replacement,
     smoothness,
 )
@@ -27,6 +30,9 @@ STRUCTURAL = {  # they know the transforms of lu2022
     "known_plaintext": known_plaintext.run,
     "chosen_plaintext": chosen_plaintext.run,
     "many_pictures": many_pictures.run,
+    "altered_copy": altered_copy.run,
+    "former_jpeg": former_jpeg.run,
+    "re_encryption": re_encryption.run,
     "smoothness": smoothness.run,
 }
 

@@ -105,6 +105,12 @@ def recover(pairs: Sequence[Known], bank: str) -> ComponentPlan:
     return ComponentPlan(predictor.records(pairs, predictions, permutation), permutation)
 
 
+def costs(pair: Known, bank: str) -> Float:
+    """Return how badly each plain block explains each cipher block, (cipher, plain)."""
+    predictor = _Predictor(bank)
+    return predictor.cost(pair, predictor.predict(pair))
+
+
 class _Predictor:
     """What plain blocks predict of their cipher blocks, for one bank."""
 
