@@ -35,7 +35,8 @@ class Network(nn.Module):
     Raises
     ------
     ValueError
-        If a size is less than 1, or there are neither 1 nor 3 components.
+        If a size is less than 1, a list of them empty, a part of the whole outside its range, or
+        there are neither 1 nor 3 components.
     """
 
     domain: ClassVar[Literal["pixels", "coefficients"]]
@@ -44,9 +45,15 @@ class Network(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
-        for name, value in asdict(config).items():
-            if type(value) is int and value < 1 and name not in self.optional:
+        for name, kind in get_type_hints(type(config)).items():
+            value = getattr(config, name)
+            sizes = {int: (value,), tuple[int, ...]: value}.get(kind)
+            if sizes is not None and min(sizes, default=0) < 1 and name not in self.optional:
                 raise ValueError(f"{name} {value}, expected at least 1")
+            if name == "keep" and not 0 < value <= 1:
+                raise ValueError(f"keep {value}, expected above 0 to 1")
+            if kind is float and name != "keep" and not 0 <= value < 1:
+                raise ValueError(f"{name} {value}, expected 0 to below 1")
         if getattr(config, "components", 3) not in (1, 3):
             raise ValueError(f"components {config.components}, expected 1 or 3")
 

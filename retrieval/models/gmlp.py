@@ -103,8 +103,6 @@ class Gmlp(Network):
         super().__init__(config)
         if config.hidden % 2:
             raise ValueError(f"hidden {config.hidden}, expected an even number: it is split in two")
-        if not 0 <= config.stochastic_depth < 1:
-            raise ValueError(f"stochastic_depth {config.stochastic_depth}, expected 0 to below 1")
         tokens = 1 + count_patches(config.height, config.width, config.patch)
         last = max(config.depth - 1, 1)
         self.embed = nn.Linear(3 * config.patch**2, config.dimension)  # E

@@ -439,3 +439,8 @@ def test_wrong_names_and_sizes() -> None:
         create("gmlp", classes=2, hidden=7)
     with pytest.raises(TypeError, match="sizee"):
         create("gmlp", classes=2, sizee=3)
+
+
+def test_no_dropout_may_be_written_as_a_whole_number() -> None:
+    assert create("vit", classes=2, dropout=0, depth=1).config.dropout == 0
+    assert create("block_set", classes=2, words=0, keep=1).config.keep == 1

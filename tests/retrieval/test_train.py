@@ -1,6 +1,11 @@
 """Training: batches, losses, checkpoints, and runs that are cut off."""
 
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +33,7 @@ BATCHES = 3  # an epoch
 CONFIG = {"height": 16, "width": 16, "dimension": 8, "heads": 2, "mlp": 16, "depth": 1}
 
 
-@pytest.fixture(scope="module")
-def pictures() -> Pictures:
+def four_classes() -> Pictures:
     """Noise around a color for each of four classes, in two versions."""
     rng = np.random.default_rng(5)
     labels = np.repeat(np.arange(4), 6)
@@ -45,6 +49,11 @@ def pictures() -> Pictures:
     ]
     names = [f"{'abcd'[label]}/{i}" for i, label in enumerate(labels)]
     return Pictures(versions, labels, ["a", "b", "c", "d"], names)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    return four_classes()
 
 
 SPLIT = (np.flatnonzero(np.arange(24) % 3), np.flatnonzero(np.arange(24) % 3 == 0))
@@ -117,12 +126,18 @@ def test_triplets_that_all_fit_ask_for_nothing() -> None:
     assert not features.grad.any()
 
 
-@pytest.mark.parametrize("steps", [1, 3, 8])  # within an epoch, at its end, in the last
-def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps: int) -> None:
+@pytest.mark.parametrize(
+    ("steps", "precision"),
+    [(1, "float32"), (3, "float32"), (8, "float32"), (4, "bf16")],
+    ids=["within an epoch", "at its end", "in the last", "bf16"],
+)
+def test_a_run_cut_off_ends_with_the_same_weights(tmp_path, pictures, steps, precision) -> None:
     # Dropout, two versions and Adam's moments: all that a step draws and remembers.
+    recipe = replace(RECIPE, precision=precision)
+
     def run(path, watch=None, **options):
         return train(
-            path, "vit", pictures, *SPLIT, recipe=RECIPE, config=CONFIG, watch=watch, **options
+            path, "vit", pictures, *SPLIT, recipe=recipe, config=CONFIG, watch=watch, **options
         )
 
     whole = run(tmp_path / "whole.safetensors").state_dict()
@@ -219,6 +234,7 @@ SMALL: dict[str, dict[str, Any]] = {
 def test_every_model_goes_on(tmp_path, pictures, model) -> None:
     path = tmp_path / "model.safetensors"
     options: dict[str, Any] = {"recipe": replace(RECIPE, epochs=2), "config": SMALL[model]}
+    whole = train(tmp_path / "whole", model, pictures, *SPLIT, **options).state_dict()
 
     def cut_off(step) -> None:
         if step.number == BATCHES + 1:
@@ -226,8 +242,28 @@ def test_every_model_goes_on(tmp_path, pictures, model) -> None:
 
     with pytest.raises(CutOff):
         train(path, model, pictures, *SPLIT, **options, watch=cut_off)
-    train(path, model, pictures, *SPLIT, **options, resume=True)
+    resumed = train(path, model, pictures, *SPLIT, **options, resume=True).state_dict()
     assert checkpoint.load(path).training["step"] == 2 * BATCHES
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_processes_share_a_training(tmp_path) -> None:
+    """Two of them, as `torchrun` starts them: they make one model, and resume is exact."""
+    folder = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    subprocess.run(
+        [*command, folder / "shared_training.py", tmp_path],
+        check=True, env=environment, timeout=300,
+    )  # fmt: skip
+    whole, resumed, other = (
+        checkpoint.load(tmp_path / name) for name in ("whole", "resumed", "other process")
+    )
+    steps = whole.training["step"]
+    assert steps == resumed.training["step"] == RECIPE.epochs * 2  # of four batches an epoch
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+        assert torch.equal(value, other.network.state_dict()[name]), name
 
 
 def test_a_finished_run_is_left_alone(tmp_path, pictures) -> None:
@@ -408,11 +444,16 @@ def test_a_model_knows_what_it_learned_from(tmp_path, pictures) -> None:
         ("vit", {"heads": 0}, "heads 0, expected at least 1"),
         ("block_set", {"components": 4}, "components 4, expected 1 or 3"),
         ("block_set", {"features": 0}, "features 0, expected at least 1"),
+        ("block_set", {"dropout": 1}, "dropout 1, expected 0 to below 1"),
+        ("block_set", {"keep": 0}, "keep 0, expected above 0 to 1"),
+        ("gmlp", {"stochastic_depth": float("nan")}, "stochastic_depth nan, expected 0 to below"),
+        ("resnet", {"blocks": ()}, "blocks (), expected at least 1"),
+        ("resnet", {"blocks": (3, 0)}, "blocks (3, 0), expected at least 1"),
     ],
 )
 def test_settings_that_do_not_go_together(tmp_path, pictures, model, config, message) -> None:
     config = (CONFIG if model == "vit" else {}) | config
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         train(tmp_path / "a", model, pictures, *SPLIT, recipe=RECIPE, config=config)
     assert list(tmp_path.iterdir()) == []
 
