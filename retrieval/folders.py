@@ -16,6 +16,8 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
+from jpegcrypt import walk
+
 Indices = npt.NDArray[np.intp]
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png")
@@ -112,7 +114,7 @@ def read_folder(root: str | os.PathLike[str]) -> LabelledFiles:
     ============================ ========================================
 
     Files are told by their suffix, not opened: JPEG, or PNG for schemes that write it. Hidden files
-    are left out.
+    are left out, links to folders followed.
 
     Raises
     ------
@@ -172,14 +174,7 @@ def read_files(paths: Sequence[str | os.PathLike[str]]) -> LabelledFiles:
 
 
 def _pictures(root: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for folder, folders, names in os.walk(root, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(folder, name)
+    return (path for path in walk.files(root) if path.name.lower().endswith(SUFFIXES))
 
 
 def _by_name(paths: Sequence[Path]) -> list[tuple[Path, str]]:

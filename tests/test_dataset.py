@@ -88,6 +88,19 @@ def test_odd_entries_do_not_stop_the_others(plain: Path, tmp_path: Path) -> None
     assert failed["0.png"] == "cannot be read: No such file or directory"
 
 
+def test_links_to_folders_are_followed_but_not_back(plain: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(plain / "b", elsewhere / "c")
+    (plain / "c").symlink_to(elsewhere / "c")
+    (plain / "b/up").symlink_to("..")
+    (elsewhere / "c/round").symlink_to(plain)  # by way of two links
+    report = encrypt_dataset(plain, tmp_path / "cipher", KEY)
+    assert report.written == 4
+    assert (tmp_path / "cipher/c/sub/1.jpg").exists()
+    assert not (tmp_path / "cipher/b/up").exists()
+    assert not (tmp_path / "cipher/c/round").exists()
+
+
 def test_a_folder_that_cannot_be_read_stops_it(plain: Path, tmp_path: Path, monkeypatch) -> None:
     scan = os.scandir
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from jpegcrypt import atomic
+from jpegcrypt import atomic, walk
 from jpegcrypt.api import encrypt
 from jpegcrypt.batch import in_order
 from jpegcrypt.encoder import ImageLike, Pixels
@@ -66,7 +66,8 @@ def encrypt_dataset(
 
     Names stay, but for the extension: .png for feng2021 without a quality, .jpg otherwise. Files
     that are there and not empty are passed over, so the same call goes on where it stopped. What
-    has no name of a picture (BMP, JPEG, PNG, PPM, TIFF, WebP) is left out, and so is metadata.
+    has no name of a picture (BMP, JPEG, PNG, PPM, TIFF, WebP) or is hidden is left out, and so is
+    metadata; links to folders are followed.
 
     Parameters
     ----------
@@ -161,17 +162,10 @@ def list_tasks(source: Path, target: Path, suffix: str) -> Iterator[tuple[Path, 
     if not source.is_dir():
         raise NotADirectoryError(f"{source}: expected a folder of pictures")
     taken: dict[Path, Path] = {}
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    found = os.walk(source, onerror=fail)
-    for path in sorted(Path(folder, name) for folder, _, names in found for name in names):
-        relative = path.relative_to(source)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if path.suffix.lower() not in SUFFIXES or hidden or _is_special(path):
+    for path in sorted(walk.files(source)):
+        if path.suffix.lower() not in SUFFIXES or _is_special(path):
             continue
-        goal = (target / relative).with_suffix(suffix)
+        goal = (target / path.relative_to(source)).with_suffix(suffix)
         if goal in taken:
             raise ValueError(f"{path} would become {goal}, as {taken[goal]} does: rename one")
         taken[goal] = path

@@ -33,6 +33,14 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
     assert names(tmp_path) == [("9/c.PNG", "9"), ("10/b.jpg", "10"), ("10/sub/a.jpeg", "10")]
 
 
+def test_a_class_may_be_a_link(tmp_path: Path) -> None:
+    touch(tmp_path / "all", "lake/1.jpg", "road/1.jpg")
+    (tmp_path / "some").mkdir()
+    for name in ("lake", "road"):
+        (tmp_path / "some" / name).symlink_to(tmp_path / "all" / name)
+    assert names(tmp_path / "some") == [("lake/1.jpg", "lake"), ("road/1.jpg", "road")]
+
+
 def test_numbered_as_corel(tmp_path: Path) -> None:
     touch(tmp_path, "0.jpg", "99.jpg", "100.jpg", "1000.jpg", "20.jpg")
     assert names(tmp_path) == [
