@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import struct
 import tracemalloc
 import warnings
@@ -33,7 +34,7 @@ from jpegcrypt import (
     encrypt,
     images,
 )
-from jpegcrypt.api import Opened
+from jpegcrypt.api import Opened, open_encrypted
 from jpegcrypt.images import find_format, format_of_name, read_image, write_image
 from jpegcrypt.metadata import Metadata
 
@@ -151,11 +152,12 @@ def test_gray_of_16_bits_is_scaled(data):
     assert np.array_equal(pixels, NARROW)
 
 
-def png(width, height, depth, color, rows, extra=b""):
-    def chunk(kind, body):
-        checksum = struct.pack(">I", zlib.crc32(kind + body))
-        return struct.pack(">I", len(body)) + kind + body + checksum
+def chunk(kind, body):
+    checksum = struct.pack(">I", zlib.crc32(kind + body))
+    return struct.pack(">I", len(body)) + kind + body + checksum
 
+
+def png(width, height, depth, color, rows, extra=b""):
     head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     body = zlib.compress(b"".join(b"\0" + row for row in rows))
     return (
@@ -324,6 +326,32 @@ def test_all_tags_that_are_lost_are_told():
     many = {60000 + i: "x" for i in range(7)}
     with pytest.warns(MetadataWarning, match="tag 60004, 2 other tags: left out"):
         read_image(save(gradient("RGB"), "TIFF", tiffinfo=many))
+
+
+def test_what_is_too_wide_for_a_webp_is_told():
+    key = Key.generate()
+    wide = open_encrypted(encrypt(np.zeros((8, 16_384), np.uint8), key), key)
+    with pytest.raises(ValueError, match="16384x8 pixels, but WebP has room for 16383"):
+        write_image(wide, "WEBP")
+
+
+@pytest.mark.parametrize(("kind", "told"), [(b"c2pa", "c2pa"), (b"\x1b[2J", r"\x1b[2J")])
+def test_unknown_chunks_of_a_webp_are_told(kind, told):
+    data = save(gradient("RGB"), "WEBP", exif=some_exif())
+    body = data[8:] + kind + struct.pack("<I", 3) + b"abc\0"
+    with pytest.warns(MetadataWarning, match=f"WEBP file holds chunks {re.escape(told)}: left out"):
+        read_image(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+def test_pixels_that_are_not_square_are_told():
+    jpeg = bytearray(save(gradient("RGB"), "JPEG"))
+    at = jpeg.index(b"JFIF\0") + 7
+    jpeg[at : at + 5] = struct.pack(">BHH", 0, 2, 1)  # T.871 10.1: no unit, two to one
+    png = save(gradient("RGB"), "PNG")
+    png = png[:33] + chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)) + png[33:]  # behind IHDR
+    for name, file in (("JPEG", bytes(jpeg)), ("PNG", png)):
+        with pytest.warns(MetadataWarning, match=f"{name} file holds pixels that are not square"):
+            read_image(file)
 
 
 def test_bytes_behind_a_webp_are_told():

@@ -137,8 +137,9 @@ def decrypt_file(
         About `src`, which a note of the error names.
     OSError
         FileExistsError among others; what was at `dst` is as before.
-    ValueError
-        For bad arguments, also if `src` and `dst` are the same file.
+    TypeError, ValueError
+        For bad arguments, also if `src` and `dst` are the same file, or the format of `dst` has no
+        room for so many pixels.
     """
     format = find_format(os.fspath(dst))
     check_target(src, dst, overwrite=overwrite)

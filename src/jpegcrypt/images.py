@@ -371,6 +371,11 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
     quality : int
         Of a JPEG, whose chroma is sampled as in the encrypted file.
 
+    Raises
+    ------
+    ValueError
+        If the format has no room for so many pixels.
+
     Examples
     --------
     >>> from jpegcrypt import Key, encrypt, open_encrypted
@@ -396,12 +401,19 @@ def write_image(picture: Opened, format: str, *, quality: int = 95) -> bytes:
             options.pop("comment", None), options.pop("xmp", None), options.pop("text", ())
         )
     if format == "WEBP":
+        height, width = pixels.shape[:2]
+        if max(height, width) > _WEBP_SIDE:
+            raise ValueError(
+                f"{width}x{height} pixels, but WebP has room for {_WEBP_SIDE} each way; "
+                "choose .png or .tif"
+            )
         options["lossless"] = True
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, format, **options)
     return file.getvalue()
 
 
+_WEBP_SIDE = 16_383
 _SAMPLING_NAMES = {factors: name for name, factors in jpeg.SUBSAMPLING.items()}
 
 

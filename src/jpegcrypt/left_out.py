@@ -29,14 +29,23 @@ def _find(data: bytes, image: Image.Image) -> Iterator[str]:
         yield "a broken color profile"
     if image.format != "MPO" and _has_frames(image):
         yield "further frames or pages"
+    yield from _aspect(image)
     if image.format in ("JPEG", "MPO"):
         yield from _of_jpeg(data)
     elif image.format == "PNG":
         yield from _of_png(data, getattr(image, "text", {}))
     elif image.format == "WEBP":
-        yield from _behind(data, 8 + int.from_bytes(data[4:8], "little"))
+        yield from _of_webp(data)
     elif image.format == "TIFF":
         yield from _of_tiff(image)
+
+
+def _aspect(image: Image.Image) -> Iterator[str]:
+    """Tell of pixels that are not square, where no unit makes a resolution of them."""
+    unit = image.info.get("jfif_unit")
+    ratio = image.info.get("jfif_density") if unit == 0 else image.info.get("aspect")
+    if ratio and ratio[0] != ratio[1] and all(ratio):
+        yield f"pixels that are not square, {ratio[0]}:{ratio[1]} of them to a length"
 
 
 def _has_frames(image: Image.Image) -> bool:
@@ -68,6 +77,19 @@ def _of_jpeg(data: bytes) -> Iterator[str]:
     yield from _behind(data, end)
 
 
+def _of_webp(data: bytes) -> Iterator[str]:
+    end, position = 8 + int.from_bytes(data[4:8], "little"), 12
+    others = set()
+    while position + 8 <= min(end, len(data)):  # name, length; padded to even ones
+        kind = data[position : position + 4]
+        if kind not in _WEBP_CHUNKS:
+            others.add(kind)
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        position += 8 + length + length % 2
+    yield from _chunks(others)
+    yield from _behind(data, end)
+
+
 def _of_png(data: bytes, text: dict[str, str]) -> Iterator[str]:
     n_texts, position = 0, 8
     colors: dict[bytes, bytes] = {}
@@ -87,11 +109,15 @@ def _of_png(data: bytes, text: dict[str, str]) -> Iterator[str]:
     n_read = sum(map(is_keyword, text))
     if n_texts > n_read:
         yield f"{n_texts - n_read} text chunks that are repeated, broken or behind further frames"
-    if others:
-        names = [kind.decode("latin-1") for kind in sorted(others)[:_LISTED]]
-        more = " and others" if len(others) > _LISTED else ""
-        yield f"chunks {', '.join(names)}{more}"
+    yield from _chunks(others)
     yield from _behind(data, position)
+
+
+def _chunks(kinds: set[bytes]) -> Iterator[str]:
+    if kinds:
+        names = [ascii(kind.decode("latin-1"))[1:-1] for kind in sorted(kinds)[:_LISTED]]
+        more = " and others" if len(kinds) > _LISTED else ""
+        yield f"chunks {', '.join(names)}{more}"
 
 
 def _other_colors(chunks: dict[bytes, bytes]) -> set[bytes]:
@@ -130,6 +156,7 @@ _PNG_CHUNKS = {  # those of pixels, and those that a field holds
     b"tIME", b"oFFs", b"vpAg",  # when this file was written, and where on a page
     b"iDOT",  # where Apple's decoder may begin a second time
 }  # fmt: skip
+_WEBP_CHUNKS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "}
 _TIFF_TAGS = {  # of pixels and pages, and those that a field holds
     *range(254, 260), 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 282, 283, 284,
     286, 287, 288, 289, 290, 291, 292, 293, 296, 297, 317, 320, 321, *range(322, 326), 332, 334,
