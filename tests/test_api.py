@@ -304,6 +304,9 @@ def test_inspect(bank, dc, subsampling):
     factors = dict(zip(SAMPLINGS, [(1, 1), (2, 1), (2, 2), (1, 2), (4, 1)], strict=True))
     assert info.sampling == (factors[subsampling], (1, 1), (1, 1))
     assert info.sealed_metadata == 0
+    luma = Image.fromarray(IMAGE).convert("L")
+    assert abs(info.levels[0] - np.asarray(luma).mean()) < 1.5
+    assert len(info.levels) == 3
 
 
 def test_inspect_counts_sealed_metadata():

@@ -94,7 +94,8 @@ def encrypt(
         which aims at PSNR instead of what the eye sees. Or own tables instead of a quality: 64
         steps each, 1 to 255, natural order.
     bank : {"givens128", "authors16", "signs256"}
-        The transforms the key chooses from; the last two leave every magnitude in clear.
+        The transforms the key chooses from; the last two leave every magnitude in clear, the first
+        gives signs away where the picture was a JPEG of lower quality (docs/threat_model.md).
     dc : {"permuted", "residual"}
         Whether the blocks travel with their DC values, as in the paper, or with what a prediction
         from their neighbors leaves of them: a smaller file that shows the residuals to everyone,
@@ -540,6 +541,8 @@ class CipherInfo:
     width, height : int
     sampling : tuple of (int, int)
         Factors (H, V) of each component.
+    levels : tuple of int
+        Level shift of each component: its mean before encryption, rounded.
     sealed_metadata : int
         Bytes of sealed metadata, 0 if there is none.
     """
@@ -554,6 +557,7 @@ class CipherInfo:
     width: int
     height: int
     sampling: tuple[tuple[int, int], ...]
+    levels: tuple[int, ...]
     sealed_metadata: int
 
 
@@ -587,6 +591,7 @@ def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS) -> CipherInfo:
         width=jpeg.frame.width,
         height=jpeg.frame.height,
         sampling=jpeg.frame.sampling,
+        levels=tuple(head.levels[: len(jpeg.frame.sampling)]),
         sealed_metadata=len(sealed),
     )
 

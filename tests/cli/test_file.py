@@ -87,6 +87,7 @@ def test_inspect():
         salt             none: not from a passphrase
         size             600 x 400
         sampling         2x2, 1x1, 1x1, 4:2:0
+        level shifts     <...>, <...>, <...>
         sealed metadata  <...> bytes
         $ jpegcrypt inspect coffee.png
         jpegcrypt: coffee.png: found a PNG file, expected a JPEG at byte 0

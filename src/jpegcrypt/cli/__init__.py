@@ -114,7 +114,8 @@ def parse_background(
     type=click.Choice(["givens128", "authors16", "signs256"]),
     default="givens128",
     show_default=True,
-    help="Transforms the key chooses from; the others leave magnitudes in clear.",
+    help="Transforms the key chooses from. signs256: for pictures that were JPEGs of lower quality "
+    "before; leaves magnitudes in clear. authors16: only to reproduce papers.",
 )
 @click.option(
     "--dc",
@@ -270,6 +271,7 @@ def inspect(file: str, as_json: bool, max_pixels: int | None) -> None:
         "salt": info["salt"] or "none: not from a passphrase",
         "size": f"{info['width']} x {info['height']}",
         "sampling": ", ".join([f"{h}x{v}" for h, v in factors] + names),
+        "level shifts": ", ".join(map(str, info["levels"])),
         "sealed metadata": f"{info['sealed_metadata']} bytes",
     }
     for name, value in rows.items():
@@ -343,9 +345,10 @@ def audit(
 ) -> None:
     """Measure what encrypted pictures leak, and attack them.
 
-    Takes the pictures FILES, or a sample of the folder given by --data, at least two, and encrypts
-    them with keys of its own: no key of yours is needed. For each configuration it writes a report
-    to read, one as data, and one page with figures. Needs the extra: pip install 'jpegcrypt[audit]'
+    Takes the pictures FILES, or a sample of the folder given by --data, at least two, each of 64
+    pixels or more each way, and encrypts them with keys of its own: no key of yours is needed. For
+    each configuration it writes a report to read, one as data, and one page with figures. Needs the
+    extra: pip install 'jpegcrypt[audit]'
     """
     if bool(files) == (data is not None):
         raise click.UsageError("name pictures, or a folder with --data")
