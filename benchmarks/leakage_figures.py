@@ -266,6 +266,8 @@ def transforms(found: Found, attack: str) -> Iterator[str]:
     Where all transforms of a bank are of one kind, no attack tells them apart.
     """
     outcomes = [one for one in found["transforms_told"] if one["attack"] == attack]
+    if not outcomes:
+        return
     yield f"| bank, quality | {' | '.join(m['name'] for m in outcomes[0]['measures'])} |"
     yield f"|---|{'--:|' * len(outcomes[0]['measures'])}"
     for one in outcomes:
