@@ -20,6 +20,11 @@ RATIOS = (
         "that price on another split of the pictures",
     ),
     (
+        "block_set-nonce-unseen",
+        "block_set-plain-unseen",
+        "that price on classes that nobody learned",
+    ),
+    (
         "dct_histogram-nonce",
         "dct_histogram-plain",
         "that price for `dct_histogram`, which was not made for what encryption leaves",
@@ -29,6 +34,11 @@ RATIOS = (
     ("gmlp-nonce", "gmlp-plain", "that price for lu2022's model, nonce keys"),
     ("block_set-nonce", "gmlp-plain", "ours with nonce keys over lu2022's model on plain files"),
     ("block_set-nonce", "gmlp-nonce", "ours over lu2022's model, nonce keys"),
+    (
+        "block_set-nonce-unseen",
+        "gmlp-nonce-unseen",
+        "ours over lu2022's model, nonce keys, classes that neither learned",
+    ),
     (
         "block_set-nonce",
         "gmlp-nonce-levels",

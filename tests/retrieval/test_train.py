@@ -13,10 +13,10 @@ import pytest
 import safetensors.torch
 import torch
 from accelerate.state import AcceleratorState
+from tiny_training import BATCHES, CONFIG, RECIPE, SPLIT, CutOff, four_classes
 
 from jpegcrypt.retrieval import checkpoint
 from jpegcrypt.retrieval import train as training
-from jpegcrypt.retrieval.arrays import PixelArrays
 from jpegcrypt.retrieval.batches import take
 from jpegcrypt.retrieval.folders import mark
 from jpegcrypt.retrieval.losses import triplet
@@ -26,41 +26,10 @@ from jpegcrypt.retrieval.recipe import Mining, Recipe
 from jpegcrypt.retrieval.sampler import pk_batches
 from jpegcrypt.retrieval.train import Diverged, Pictures, train
 
-RECIPE = Recipe(
-    epochs=3, batch_classes=3, batch_pictures=2, learning_rate=1e-3, warmup=1, milestones=(2,)
-)
-BATCHES = 3  # an epoch
-CONFIG = {"height": 16, "width": 16, "dimension": 8, "heads": 2, "mlp": 16, "depth": 1}
-
-
-def four_classes() -> Pictures:
-    """Noise around a color for each of four classes, in two versions."""
-    rng = np.random.default_rng(5)
-    labels = np.repeat(np.arange(4), 6)
-    colors = rng.integers(60, 200, (4, 3))[labels][:, None, None]
-    versions = [
-        PixelArrays(
-            np.clip(colors + rng.normal(0, 20, (24, 16, 16, 3)), 0, 255).astype(np.uint8),
-            np.full((24, 3), 128, np.uint8),
-            np.arange(24),
-            [],
-        )
-        for _ in range(2)
-    ]
-    names = [f"{'abcd'[label]}/{i}" for i, label in enumerate(labels)]
-    return Pictures(versions, labels, ["a", "b", "c", "d"], names)
-
 
 @pytest.fixture(scope="module")
 def pictures() -> Pictures:
     return four_classes()
-
-
-SPLIT = (np.flatnonzero(np.arange(24) % 3), np.flatnonzero(np.arange(24) % 3 == 0))
-
-
-class CutOff(Exception):
-    """Stands for whatever ends a process."""
 
 
 def test_every_picture_has_its_turn() -> None:
@@ -249,11 +218,10 @@ def test_every_model_goes_on(tmp_path, pictures, model) -> None:
 
 def test_processes_share_a_training(tmp_path) -> None:
     """Two of them, as `torchrun` starts them: they make one model, and resume is exact."""
-    folder = Path(__file__).parents[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
     subprocess.run(
-        [*command, folder / "shared_training.py", tmp_path],
+        [*command, Path(__file__).parents[1] / "tiny_training.py", tmp_path],
         check=True, env=environment, timeout=300,
     )  # fmt: skip
     whole, resumed, other = (
