@@ -20,6 +20,7 @@ PARENTS = {
     "UnsupportedJpeg": JpegError,
     "ImageTooLarge": JpegError,
     "FixedKeyWarning": UserWarning,
+    "FormerJpegWarning": UserWarning,
     "MetadataWarning": UserWarning,
 }
 ERRORS = [name for name in PARENTS if not name.endswith("Warning")]

@@ -15,6 +15,7 @@ import jpegcrypt
 from checks import KEY, NONCE, PHOTOS, pillow_pixels
 from jpegcrypt import (
     FixedKeyWarning,
+    FormerJpegWarning,
     ImageTooLarge,
     JpegcryptError,
     Key,
@@ -29,7 +30,8 @@ from jpegcrypt import (
     encrypt_file,
     inspect,
 )
-from jpegcrypt.codec.markers import APP1, XMP, segment
+from jpegcrypt.codec.markers import APP1, DQT, SOS, XMP, segment
+from jpegcrypt.former_jpeg import luma_steps
 
 DATA = Path(skimage.__file__).parent / "data"
 
@@ -123,6 +125,38 @@ def test_settings_reach_the_encoder(cat):
     assert Path("2.jpg").read_bytes() == Path("3.jpg").read_bytes()
     with pytest.warns(FixedKeyWarning):
         encrypt_file(cat, "4.jpg", KEY, key_mode="fixed")
+
+
+@pytest.mark.parametrize(
+    ("old", "settings", "shows"),
+    [
+        (75, {"quality": 90}, True),
+        (90, {"quality": 95}, True),
+        (90, {"quality": 92}, False),
+        (75, {}, False),
+        (95, {}, False),
+        (50, {}, True),
+        (75, {"quality": 90, "bank": "signs256"}, False),
+        (75, {"qtables": [[1] * 64]}, True),
+    ],
+)
+def test_a_former_jpeg_of_lower_quality_is_warned_of(cat, old, settings, shows):
+    with Image.open(cat) as image:
+        image.save("former.jpg", quality=old, progressive=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        encrypt_file("former.jpg", "noise.jpg", KEY, **settings)
+    assert [one.category for one in caught] == [FormerJpegWarning] * shows
+    if shows:
+        assert "take bank signs256" in str(caught[0].message)
+        assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x04" + bytes(64), b"\x00" + bytes(7)])
+def test_steps_that_cannot_be_read_are_passed_over(payload):
+    broken = segment(DQT, payload) + segment(SOS, b"")
+    assert luma_steps(b"\xff\xd8" + broken) is None
+    assert luma_steps(b"\xff\xd8") is None
 
 
 def test_transparency(folder):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jpegcrypt.codec.coefficients import Coefficients, read_coefficients
     from jpegcrypt.errors import (
         FixedKeyWarning,
+        FormerJpegWarning,
         ImageTooLarge,
         JpegcryptError,
         JpegError,
@@ -48,6 +49,7 @@ __all__ = [
     "CipherInfo",
     "Coefficients",
     "FixedKeyWarning",
+    "FormerJpegWarning",
     "ImageTooLarge",
     "JpegError",
     "JpegcryptError",

@@ -121,5 +121,9 @@ class FixedKeyWarning(UserWarning):
     """One key stream serves many images: fit to reproduce a paper, not to hide a picture."""
 
 
+class FormerJpegWarning(UserWarning):
+    """A picture that was a JPEG of lower quality before tells more than others."""
+
+
 class MetadataWarning(UserWarning):
     """Something besides the pixels is left out, which the text names: the format has no place."""

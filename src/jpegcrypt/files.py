@@ -9,6 +9,7 @@ from jpegcrypt import atomic
 from jpegcrypt.api import encrypt, open_encrypted
 from jpegcrypt.codec.parse import MAX_PIXELS
 from jpegcrypt.errors import JpegcryptError
+from jpegcrypt.former_jpeg import BANK, warn_if_it_shows
 from jpegcrypt.images import (
     Background,
     find_format,
@@ -62,7 +63,8 @@ def encrypt_file(
         True replaces `dst` if it exists, never `src`.
     nonce, **settings
         As for `encrypt`: quality, subsampling, qtables, bank, dc, key_mode, effort,
-        trellis_lambda, restart_interval.
+        trellis_lambda, restart_interval. A `FormerJpegWarning` tells of a JPEG whose own quality
+        is so much lower that it gives transforms of the bank away.
 
     Raises
     ------
@@ -168,7 +170,9 @@ def encrypt_picture(
     if metadata not in ("seal", "strip"):
         raise ValueError(f'metadata {metadata!r}, expected "seal" or "strip"')
     pixels, sealed = read_image(data, background=background, strip=metadata == "strip")
-    return encrypt(pixels, key, nonce=nonce, **sealed.keywords(), **settings)
+    encrypted = encrypt(pixels, key, nonce=nonce, **sealed.keywords(), **settings)
+    warn_if_it_shows(data, encrypted, settings.get("bank", BANK))
+    return encrypted
 
 
 def decrypt_picture(
