@@ -88,17 +88,26 @@ def test_odd_entries_do_not_stop_the_others(plain: Path, tmp_path: Path) -> None
     assert failed["0.png"] == "cannot be read: No such file or directory"
 
 
-def test_links_to_folders_are_followed_but_not_back(plain: Path, tmp_path: Path) -> None:
+def test_links_to_folders_are_followed_out_of_the_tree_alone(plain: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(plain / "b", elsewhere / "c")
     (plain / "c").symlink_to(elsewhere / "c")
+    (plain / "d").symlink_to(elsewhere / "c")  # a second way there
     (plain / "b/up").symlink_to("..")
-    (elsewhere / "c/round").symlink_to(plain)  # by way of two links
+    (plain / "b/above").symlink_to(tmp_path)
+    (plain / "b/beside").symlink_to("../a")
+    (elsewhere / "c/round").symlink_to(plain)
     report = encrypt_dataset(plain, tmp_path / "cipher", KEY)
     assert report.written == 4
-    assert (tmp_path / "cipher/c/sub/1.jpg").exists()
-    assert not (tmp_path / "cipher/b/up").exists()
-    assert not (tmp_path / "cipher/c/round").exists()
+    assert files(tmp_path / "cipher")[1:] == ["a/1.jpg", "a/2.jpg", "b/sub/1.jpg", "c/sub/1.jpg"]
+
+
+def test_many_links_take_no_longer(plain: Path, tmp_path: Path) -> None:
+    for i in range(12):
+        for j in range(12):
+            (plain / f"{i}").mkdir(exist_ok=True)
+            (plain / f"{i}/{j}").symlink_to(f"../{j}")
+    assert encrypt_dataset(plain, tmp_path / "cipher", KEY).written == 3
 
 
 def test_a_folder_that_cannot_be_read_stops_it(plain: Path, tmp_path: Path, monkeypatch) -> None:

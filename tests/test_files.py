@@ -30,7 +30,7 @@ from jpegcrypt import (
     encrypt_file,
     inspect,
 )
-from jpegcrypt.codec.markers import APP1, DQT, SOS, XMP, segment
+from jpegcrypt.codec.markers import APP1, XMP, segment
 from jpegcrypt.former_jpeg import luma_steps
 
 DATA = Path(skimage.__file__).parent / "data"
@@ -152,11 +152,25 @@ def test_a_former_jpeg_of_lower_quality_is_warned_of(cat, old, settings, shows):
         assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x04" + bytes(64), b"\x00" + bytes(7)])
-def test_steps_that_cannot_be_read_are_passed_over(payload):
-    broken = segment(DQT, payload) + segment(SOS, b"")
-    assert luma_steps(b"\xff\xd8" + broken) is None
-    assert luma_steps(b"\xff\xd8") is None
+def test_the_steps_of_luma_are_those_that_count(cat):
+    with Image.open(cat) as image:
+        image.save("a.jpg", quality=75)
+        image.save("rgb.jpg", quality=75, keep_rgb=True)
+        image.convert("CMYK").save("cmyk.jpg", quality=75)
+    data = Path("a.jpg").read_bytes()
+    steps = luma_steps(data)
+    with Image.open("a.jpg") as image:
+        assert steps == sum(image.quantization[0])
+    assert [luma_steps(Path(name).read_bytes()) for name in ("rgb.jpg", "cmyk.jpg")] == [None, None]
+    # The same tables, called 1 and 0: in DQT, B.2.4.1, and in the frame, B.2.2.
+    other = bytearray(data)
+    for table in (0, 1):
+        at = data.index(b"\xff\xdb\0\x43" + bytes([table]))
+        other[at + 4] = 1 - table
+    frame = data.index(b"\xff\xc0")
+    for component in range(3):
+        other[frame + 12 + 3 * component] ^= 1
+    assert luma_steps(bytes(other)) == steps
 
 
 def test_transparency(folder):

@@ -349,6 +349,9 @@ def test_pixels_that_are_not_square_are_told():
     jpeg[at : at + 5] = struct.pack(">BHH", 0, 2, 1)  # T.871 10.1: no unit, two to one
     png = save(gradient("RGB"), "PNG")
     png = png[:33] + chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)) + png[33:]  # behind IHDR
+    text = PngImagePlugin.PngInfo()
+    text.add_text("aspect", "3:2")
+    read_image(save(gradient("RGB"), "PNG", pnginfo=text))  # without a warning
     for name, file in (("JPEG", bytes(jpeg)), ("PNG", png)):
         with pytest.warns(MetadataWarning, match=f"{name} file holds pixels that are not square"):
             read_image(file)

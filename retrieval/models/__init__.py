@@ -29,6 +29,8 @@ class Network(nn.Module):
         What a batch is: `Pixels` or `Blocks`.
     optional : tuple of str
         Sizes in the configuration that may be 0, for none.
+    chances : tuple of str
+        Of what training leaves out, if the configuration has them.
     config : dataclass
         Everything that `create` needs to build the same model without its weights.
 
@@ -41,6 +43,7 @@ class Network(nn.Module):
 
     domain: ClassVar[Literal["pixels", "coefficients"]]
     optional: ClassVar[tuple[str, ...]] = ()
+    chances: ClassVar[tuple[str, ...]] = ("dropout", "input_dropout", "stochastic_depth")
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -50,10 +53,10 @@ class Network(nn.Module):
             sizes = {int: (value,), tuple[int, ...]: value}.get(kind)
             if sizes is not None and min(sizes, default=0) < 1 and name not in self.optional:
                 raise ValueError(f"{name} {value}, expected at least 1")
+            if name in self.chances and not 0 <= value < 1:
+                raise ValueError(f"{name} {value}, expected 0 to below 1")
             if name == "keep" and not 0 < value <= 1:
                 raise ValueError(f"keep {value}, expected above 0 to 1")
-            if kind is float and name != "keep" and not 0 <= value < 1:
-                raise ValueError(f"{name} {value}, expected 0 to below 1")
         if getattr(config, "components", 3) not in (1, 3):
             raise ValueError(f"components {config.components}, expected 1 or 3")
 

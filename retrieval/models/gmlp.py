@@ -37,7 +37,8 @@ class Config:
         or as any linear layer (authors' code).
     stochastic_depth : float
         How often training skips the last block; the first never, those between in proportion.
-        1 is the authors' code, where the last block never learns and is used all the same.
+        Below 1; the authors' code has 1, so that the last block never learns and is used all the
+        same.
     levels : bool
         Put the level shifts back, which stand in the header of a file; no viewer does.
     """

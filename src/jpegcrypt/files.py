@@ -55,8 +55,8 @@ def encrypt_file(
         EXIF, XMP, color profile, comment, resolution, all other APPn and COM segments of a JPEG
         (IPTC, extended XMP) and text chunks of a PNG: sealed in the file, or left out, the picture
         then being turned as its EXIF asks for. Not sealed are a thumbnail of JFIF and what says
-        how the pixels were coded. A `MetadataWarning` tells what else a JPEG, PNG or TIFF loses,
-        such as the video of a motion photo.
+        how the pixels were coded. A `MetadataWarning` tells what else a JPEG, PNG, TIFF or WebP
+        loses, such as the video of a motion photo.
     background : color name or (r, g, b), optional
         What shines through a transparent picture, which is refused without.
     overwrite : bool

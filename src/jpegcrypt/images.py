@@ -41,7 +41,7 @@ def read_image(
 
     Palettes, CMYK and other colors become RGB, 1 and 16 bits become 8. The orientation that EXIF
     asks for is left to EXIF, unless that is stripped. A `MetadataWarning` tells what else a JPEG,
-    PNG or TIFF holds that `Metadata` does not, such as a video behind the picture.
+    PNG, TIFF or WebP holds that `Metadata` does not, such as a video behind the picture.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _drop_text(image: ImageFile.ImageFile) -> None:
             del image.info[name]
 
 
-_FIELDS = {"dpi", "exif", "icc_profile", "transparency", "xmp"}
+_FIELDS = {"aspect", "dpi", "exif", "icc_profile", "transparency", "xmp"}
 
 
 def _open(file: io.BytesIO) -> ImageFile.ImageFile:

@@ -42,9 +42,12 @@ def _find(data: bytes, image: Image.Image) -> Iterator[str]:
 
 def _aspect(image: Image.Image) -> Iterator[str]:
     """Tell of pixels that are not square, where no unit makes a resolution of them."""
-    unit = image.info.get("jfif_unit")
-    ratio = image.info.get("jfif_density") if unit == 0 else image.info.get("aspect")
-    if ratio and ratio[0] != ratio[1] and all(ratio):
+    ratio = None
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") == 0:
+        ratio = image.info.get("jfif_density")
+    elif image.format == "PNG":
+        ratio = image.info.get("aspect")
+    if isinstance(ratio, tuple) and ratio[0] != ratio[1] and all(ratio):
         yield f"pixels that are not square, {ratio[0]}:{ratio[1]} of them to a length"
 
 

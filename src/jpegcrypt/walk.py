@@ -6,9 +6,10 @@ from pathlib import Path
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield each file below a folder, in no order; hidden files and folders are left out.
+    """Yield each file below a folder once; hidden files and folders are left out.
 
-    Links to folders are followed, but not back to a folder on the way to them.
+    A link to a folder is followed, unless that holds or lies in one that is walked already: its
+    files are found where they stand.
 
     Raises
     ------
@@ -29,19 +30,23 @@ def files(root: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise error
 
+    walked = [Path(os.path.realpath(root))]
+
+    def is_new(path: Path) -> bool:
+        if not path.is_symlink():
+            return True
+        target = Path(os.path.realpath(path))
+        if any(target.is_relative_to(one) or one.is_relative_to(target) for one in walked):
+            return False
+        walked.append(target)
+        return True
+
     for folder, folders, names in os.walk(root, onerror=fail, followlinks=True):
         folders[:] = [
             name
-            for name in folders
-            if not name.startswith(".") and not _leads_back(Path(folder, name), root)
+            for name in sorted(folders)
+            if not name.startswith(".") and is_new(Path(folder, name))
         ]
-        for name in names:
+        for name in sorted(names):
             if not name.startswith("."):
                 yield Path(folder, name)
-
-
-def _leads_back(path: Path, root: Path) -> bool:
-    if not path.is_symlink():
-        return False
-    way = [folder for folder in path.parents if folder.is_relative_to(root)]
-    return os.path.realpath(path) in map(os.path.realpath, way)

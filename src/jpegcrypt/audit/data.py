@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jpegcrypt import walk
 from jpegcrypt.audit.target import Pixels
 
 SIDE = 256  # of the parts that attacks work on, at most
@@ -19,7 +20,7 @@ def choose(folder: Path, suffixes: Sequence[str], count: int, seed: int = 0) -> 
     small class lacks, others do not make up for.
     """
     classes: dict[Path, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(walk.files(folder)):
         if path.suffix.lower() in suffixes and path.is_file():
             classes.setdefault(path.parent, []).append(path)
     rng = np.random.default_rng(seed)

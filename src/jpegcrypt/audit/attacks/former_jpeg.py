@@ -74,8 +74,13 @@ def _run(target: Lu2022, picture: Pixels, serial: int) -> Outcome:
 
 
 def told_quality(target: Lu2022, values: Float, steps: Float) -> int:
-    """Return the quality below that of the file whose grid fits best, whatever the transforms."""
+    """Return the quality whose grid fits best, whatever the transforms; 0 if none comes to mind.
+
+    It is below that of the file, whose own grid all values lie on.
+    """
     busy = values[(values != 0).any((1, 2))][:LOOKED_AT]
+    if not len(busy):
+        return 0
     return min(
         (one for one in QUALITIES if one < target.quality),
         key=lambda one: -logsumexp(-surprise(busy, steps, target.bank, one), axis=1).sum(),
