@@ -146,9 +146,13 @@ def crowd_of(pictures: Sequence[Pixels]) -> list[Pixels]:
 
     It is the upper left corner of the middle that `same_size` cuts out.
     """
-    lying = [p if p.shape[1] >= p.shape[0] else p.swapaxes(0, 1) for p in pictures]
     width, height = SIZE
-    return [part[:height, :width].copy() for part in same_size(lying)]
+    return [part[:height, :width].copy() for part in same_size(laid_down(pictures))]
+
+
+def laid_down(pictures: Sequence[Pixels]) -> list[Pixels]:
+    """Return pictures with upright ones transposed."""
+    return [p if p.shape[1] >= p.shape[0] else p.swapaxes(0, 1) for p in pictures]
 
 
 def one_configuration(
@@ -209,9 +213,8 @@ def transforms_told(*, quick: bool) -> list[dict[str, Any]]:
 
 def copies(pictures: Sequence[Pixels]) -> list[dict[str, Any]]:
     """How often the files of pictures are found by copies that are not the same to the pixel."""
-    lying = [p if p.shape[1] >= p.shape[0] else p.swapaxes(0, 1) for p in pictures]
-    least = [side + MARGIN + max(SHIFTS) for side in SIZE]
-    lying = [p for p in lying if p.shape[1] >= least[0] and p.shape[0] >= least[1]]
+    width, height = (side + MARGIN + max(SHIFTS) for side in SIZE)
+    lying = [p for p in laid_down(pictures) if p.shape[1] >= width and p.shape[0] >= height]
     if len(lying) < 2:
         return []
     made: dict[str, Callable[[Pixels], Pixels]] = {
@@ -260,7 +263,8 @@ def letters() -> list[dict[str, Any]]:
     text = "".join(np.random.default_rng(0).choice([*LETTERS], SIZE[0] * SIZE[1] // 128).tolist())
     page, alphabet = written(text, SIZE[0] // 8), written(LETTERS, len(LETTERS))
     # The same block may stand in several letters: each is called by its first place.
-    _, first, alike = np.unique(blocks_of(alphabet), axis=0, return_index=True, return_inverse=True)
+    entries = exact.to_blocks(alphabet).reshape(-1, 64)
+    _, first, alike = np.unique(entries, axis=0, return_index=True, return_inverse=True)
     name = first[alike.reshape(-1)]
     halves = np.arange(len(name)).reshape(2, -1)  # upper and lower, by letter
     letter = np.array([LETTERS.index(one) for one in text]).reshape(-1, SIZE[0] // 8)
@@ -286,12 +290,6 @@ def written(text: str, columns: int) -> Pixels:
     for i, one in enumerate(text):
         ImageDraw.Draw(image).text((8 * (i % columns) + 1, 16 * (i // columns) + 2), one, 0, font)
     return np.asarray(image)
-
-
-def blocks_of(picture: Pixels) -> Pixels:
-    """Return the blocks of a gray picture in raster order, (n, 64)."""
-    height, width = picture.shape
-    return picture.reshape(height // 8, 8, width // 8, 8).swapaxes(1, 2).reshape(-1, 64)
 
 
 def exact_zeros(pictures: Sequence[Pixels]) -> list[dict[str, Any]]:

@@ -29,15 +29,17 @@ def planes(picture: Pixels) -> list[Float]:
     """
     image = Image.fromarray(picture)
     bands = [image] if picture.ndim == 2 else list(image.convert("YCbCr").split())
-    return [_blocks(np.asarray(band.reduce(2) if i else band)) for i, band in enumerate(bands)]
+    return [
+        to_blocks(np.asarray(band.reduce(2) if i else band)).astype(np.float64) - 128
+        for i, band in enumerate(bands)
+    ]
 
 
-def _blocks(plane: Pixels) -> npt.NDArray[np.float64]:
+def to_blocks(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the blocks of a plane, its last row and column repeated, (rows, columns, 8, 8)."""
     height, width = plane.shape
-    padded = np.pad(plane, ((0, -height % 8), (0, -width % 8)), "edge").astype(np.float64) - 128
-    rows, columns = padded.shape[0] // 8, padded.shape[1] // 8
-    blocks: npt.NDArray[np.float64] = padded.reshape(rows, 8, columns, 8).swapaxes(1, 2)
-    return blocks
+    padded = np.pad(plane, ((0, -height % 8), (0, -width % 8)), "edge")
+    return padded.reshape(len(padded) // 8, 8, -1, 8).swapaxes(1, 2)
 
 
 def rotate(samples: Float, turns: npt.NDArray[np.integer]) -> Float:

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from jpegcrypt.api import decode
 from jpegcrypt.audit.attacks.known_plaintext import costs, known
-from jpegcrypt.audit.exact import Float
+from jpegcrypt.audit.exact import Float, to_blocks
 from jpegcrypt.audit.outcome import ATTACKED, Measure, Outcome, Panel, over_pictures
 from jpegcrypt.audit.target import Lu2022, Pixels
 
@@ -35,7 +35,8 @@ def run(target: Lu2022, pictures: Sequence[Pixels]) -> list[Outcome]:
 
 def _run(target: Lu2022, copy: Pixels, other: Pixels, serial: int) -> Outcome:
     altered = part(copy)
-    picture = np.where(altered.reshape(*altered.shape, *[1] * (copy.ndim - 2)), other, copy)
+    picture = copy.copy()
+    picture[altered] = other[altered]
     data = target.encrypt(picture, serial)
     pair = known(target, copy, data)[0]
     cost = costs(pair, target.bank)
@@ -43,7 +44,8 @@ def _run(target: Lu2022, copy: Pixels, other: Pixels, serial: int) -> Outcome:
     matched = np.empty(len(cost))
     matched[plain_index] = cost[cipher_index, plain_index]
     truth = target.luma_order(data)[cipher_index]
-    new = _blocks((picture != copy).reshape(*altered.shape, -1).any(2))
+    changed = (picture != copy).reshape(*altered.shape, -1).any(2)
+    new = to_blocks(changed).any((2, 3)).ravel()  # luma blocks in raster order
     suspected = worst(_shared(matched, pair.samples), int(new.sum()))
     return Outcome(
         "altered_copy",
@@ -109,14 +111,6 @@ def _shared(cost: Float, samples: Float) -> Float:
     group = group.reshape(-1)
     spread: Float = (np.bincount(group, cost) / np.bincount(group))[group]
     return spread
-
-
-def _blocks(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which luma blocks have any of these pixels, (n,) in raster order."""
-    height, width = pixels.shape
-    whole = np.pad(pixels, ((0, -height % 8), (0, -width % 8)))
-    blocks: npt.NDArray[np.bool_] = whole.reshape(len(whole) // 8, 8, -1, 8).any((1, 3)).reshape(-1)
-    return blocks
 
 
 def _picture(blocks: Float, size: tuple[int, int]) -> Pixels:
